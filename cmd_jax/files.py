@@ -119,8 +119,12 @@ def truncate(path: Path, size: int) -> None:
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
+def lock(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Holds an exclusive lock for the body; it is released when the process dies.
+
+    Args:
+      path: the lock file; it stays there afterwards.
+      wait: wait for the other process instead of raising.
 
     Raises:
       LockedError: another process holds it; the message names that process.
@@ -129,7 +133,7 @@ def lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             file.seek(0)
             owner = file.read().strip() or "unknown"

@@ -1,0 +1,190 @@
+"""Configs: the fields that every run has, arguments of a config file, and the hash.
+
+A file `configs/<name>.py` defines `get_config(argument=None) -> ConfigDict` and, where it
+sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from `defaults()`,
+which is where a field's meaning is written down.
+"""
+
+import difflib
+import hashlib
+import importlib.util
+import json
+import pathlib
+from types import ModuleType
+from typing import Any
+
+from ml_collections import ConfigDict
+
+# What does not change a run's numbers, and so is no part of its directory's name.
+_NOT_HASHED = (
+    ("seed",),
+    ("train", "num_seeds"),
+    ("train", "checkpoint_every_seconds"),
+    ("log",),
+)
+
+
+def defaults() -> ConfigDict:
+    """The fields that every config has, with the values that a run starts from."""
+    config = ConfigDict()
+    config.study = ""  # the file of experiments/ that runs this config
+    config.seed = 0  # of the first replica; the others follow
+    config.data = {
+        "name": "digits",
+        "num_validation": 0,  # examples held out of the training set
+        "crop_padding": 0,  # random crops of the image padded by so many pixels
+        "flip": False,  # random horizontal flips
+    }
+    config.model = {"name": "mlp"}  # and the options of that family
+    config.optimizer = {
+        "name": "sgd",  # or "adam"
+        "learning_rate": 0.1,
+        "momentum": 0.0,  # of SGD; Adam's beta_1
+        "nesterov": False,
+        "weight_decay": 0.0,  # added to the gradient, as in PyTorch
+        "schedule": "constant",  # or "cosine", to zero at the last step
+        "warmup_epochs": 0,  # of a linear rise from zero
+    }
+    config.train = {
+        "total_epochs": 1,
+        "batch_size": 128,
+        "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
+        "dispatch": "auto",  # "scan", "step", or what is faster here
+        "chunk_steps": 200,  # optimizer steps between two looks at the run, at most
+        "checkpoint_every_seconds": 60.0,
+    }
+    config.record = {  # the union of the three; always step 0 and the last
+        "every_epochs": 1,  # 0: not by epochs
+        "every_steps": 0,
+        "num_log_spaced": 0,
+        "pattern": "*",  # of the leaves' names, as "*/kernel"
+        "num_weights": 0,  # a random sample of so many; 0: all
+        "dtype": "float32",  # or "bfloat16_delta": differences to the first record
+    }
+    config.eval = {"every_epochs": 1, "batch_size": 500}
+    config.log = {"tensorboard": False, "wandb": ""}  # wandb: the project's name
+    return config
+
+
+def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
+    """Parses the argument of a config, `NAME:smoke,width=16`.
+
+    Args:
+      argument: comma-separated names and `name=value`s; None or "" for none.
+      **options: the allowed names with their default values. A value is parsed to its
+        default's type; a bare name means True.
+
+    Raises:
+      ValueError: an unknown name, or a value of another type.
+
+    Example:
+      >>> from cmd_jax.config import parse_argument
+      >>> parse_argument("smoke,width=16", smoke=False, width=64)
+      {'smoke': True, 'width': 16}
+    """
+    values = dict(options)
+    for item in filter(None, (argument or "").split(",")):
+        name, has_value, text = item.partition("=")
+        if name not in options:
+            raise ValueError(
+                f"unknown config argument {name!r}; "
+                f"allowed are {sorted(options)}{did_you_mean(name, options)}"
+            )
+        values[name] = _parse_value(name, text if has_value else "true", options[name])
+    return values
+
+
+def _parse_value(name: str, text: str, default: Any) -> Any:
+    kind = type(default)
+    booleans = {"true": True, "false": False}
+    try:
+        return booleans[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise ValueError(
+            f"config argument {name!r} is {text!r}; it must be a {kind.__name__}"
+        ) from None
+
+
+def did_you_mean(name: str, allowed: Any) -> str:
+    """ "; did you mean ...?" for a misspelt name, or nothing."""
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def names(folder: pathlib.Path) -> list[str]:
+    """The configs of a folder."""
+    return sorted(path.stem for path in folder.glob("[!_]*.py"))
+
+
+def find(name: str, folder: pathlib.Path) -> pathlib.Path:
+    """The file of a config, by its name in `folder` or by a path that ends in .py.
+
+    Raises:
+      ValueError: there is none; the message lists what exists.
+    """
+    if name.endswith(".py"):
+        path = pathlib.Path(name)
+        if not path.is_file():
+            raise ValueError(f"there is no config file {name!r}")
+        return path
+    allowed = names(folder)
+    if name not in allowed:
+        raise ValueError(
+            f"unknown config {name!r}; there are: {', '.join(allowed)}"
+            f"{did_you_mean(name, allowed)}"
+        )
+    return folder / f"{name}.py"
+
+
+def load(path: str | pathlib.Path, argument: str | None = None) -> ConfigDict:
+    """Loads `get_config(argument)` of a config file.
+
+    Raises:
+      ValueError: the file defines no `get_config`, or refuses its argument.
+    """
+    module = _module(pathlib.Path(path))
+    if not hasattr(module, "get_config"):
+        raise ValueError(f"{path} defines no get_config(argument=None)")
+    return module.get_config(argument)
+
+
+def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
+    """What a config file's `sweep()` gives; one empty override if it has none.
+
+    An override is flat, `{"optimizer.learning_rate": 0.1}`.
+    """
+    module = _module(pathlib.Path(path))
+    return list(module.sweep()) if hasattr(module, "sweep") else [{}]
+
+
+def _module(path: pathlib.Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def to_dict(config: ConfigDict) -> dict[str, Any]:
+    """The config as JSON would give it back: dicts, lists, strings and numbers."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def digest(config: ConfigDict) -> str:
+    """Eight hex digits of everything in a config that changes its numbers.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> a, b = config.defaults(), config.defaults()
+      >>> b.seed = 7
+      >>> config.digest(a) == config.digest(b)
+      True
+    """
+    values = to_dict(config)
+    for *parents, last in _NOT_HASHED:
+        block = values
+        for name in parents:
+            block = block.get(name, {})
+        block.pop(last, None)
+    canonical = json.dumps(values, sort_keys=True).encode()
+    return hashlib.blake2b(canonical, digest_size=4).hexdigest()

@@ -1,0 +1,225 @@
+"""The layout of a run directory: the only file that knows the names of its files.
+
+    runs/<config>-<hash8>/
+      config.json  environment.json  report.html  tables/
+      checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
+      seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
+
+`results.json` is written last: a seed that has it is finished. A group of seeds belongs to
+one process, by a lock that dies with it; groups that do not overlap run side by side.
+"""
+
+import contextlib
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cmd_jax import files
+
+
+class SeedDirectory(NamedTuple):
+    """The files of one seed."""
+
+    root: pathlib.Path
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        """JSON lines, one row a chunk."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def trajectory(self) -> pathlib.Path:
+        """The store of the recorded parameters."""
+        return self.root / "trajectory"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """TensorBoard's event files."""
+        return self.root / "tensorboard"
+
+    def finish(self, results: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Writes what the report needs; afterwards the seed counts as finished."""
+        with files.replacing(self._arrays) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
+        files.write_json(self._results, results)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the seed's results are there."""
+        return self._results.exists()
+
+    def results(self) -> dict[str, Any]:
+        """The seed's numbers."""
+        return files.read_json(self._results)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The seed's arrays for figures.
+
+        Raises:
+          ValueError: the file is damaged; the message names it.
+        """
+        try:
+            with np.load(self._arrays, allow_pickle=False) as archive:
+                return dict(archive)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ValueError(f"{self._arrays} cannot be read: {error}") from error
+
+    @property
+    def _results(self) -> pathlib.Path:
+        return self.root / "results.json"
+
+    @property
+    def _arrays(self) -> pathlib.Path:
+        return self.root / "arrays.npz"
+
+
+class RunDirectory(NamedTuple):
+    """The directory of one config's runs, over all its seeds."""
+
+    root: pathlib.Path
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The page over the seeds."""
+        return self.root / "report.html"
+
+    @property
+    def tables(self) -> pathlib.Path:
+        """The folder of the page's tables as Markdown and CSV."""
+        return self.root / "tables"
+
+    def seed(self, seed: int) -> SeedDirectory:
+        """The files of one seed."""
+        return SeedDirectory(self.root / f"seed_{seed}")
+
+    def checkpoints(self, seeds: Sequence[int]) -> pathlib.Path:
+        """The folder of a group's checkpoints."""
+        return self.root / "checkpoints" / _group_name(seeds)
+
+    def finished_seeds(self) -> list[int]:
+        """The seeds whose results are there, in order."""
+        found = (re.fullmatch(r"seed_(\d+)", p.name) for p in self.root.glob("seed_*"))
+        seeds = sorted(int(match[1]) for match in found if match)
+        return [seed for seed in seeds if self.seed(seed).finished]
+
+    def groups_to_run(self, seeds: Sequence[int]) -> list[tuple[int, ...]]:
+        """The groups that finish `seeds`: those begun earlier, then what is missing."""
+        begun = [g for g in self._unfinished_groups() if set(g) <= set(seeds)]
+        taken = {seed for group in begun for seed in group}
+        groups: list[tuple[int, ...]] = []
+        for seed in seeds:
+            if seed in taken or self.seed(seed).finished:
+                continue
+            if groups and groups[-1][-1] == seed - 1:
+                groups[-1] += (seed,)
+            else:
+                groups.append((seed,))
+        return sorted(begun + groups)
+
+    def _unfinished_groups(self) -> list[tuple[int, ...]]:
+        groups = []
+        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
+            first, last = path.stem.removeprefix("seeds_").split("-")
+            group = tuple(range(int(first), int(last) + 1))
+            if not all(self.seed(seed).finished for seed in group):
+                groups.append(group)
+        return groups
+
+    def check_config(self, config: dict[str, Any]) -> None:
+        """Refuses a directory that another config, or something else, has written.
+
+        Raises:
+          ValueError: with the path and what to do.
+        """
+        if not self.root.exists():
+            return
+        if not self._config.exists():
+            raise ValueError(
+                f"{self.root} exists and is no run directory (it has no "
+                f"{self._config.name}); choose another --output"
+            )
+        found = self.config()["hash"]
+        if found != config["hash"]:
+            raise ValueError(
+                f"{self.root} is the run directory of another config (hash {found}, "
+                f"not {config['hash']}); choose another --output"
+            )
+
+    def config(self) -> dict[str, Any]:
+        """What `create` was given as the config.
+
+        Raises:
+          ValueError: the file is damaged; the message names it.
+        """
+        value = files.read_json(self._config)
+        if not isinstance(value, dict) or "hash" not in value:
+            raise ValueError(f"{self._config} is not the config of a run")
+        return value
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, devices and the command of the latest start."""
+        return files.read_json(self._environment)
+
+    def create(self, config: dict[str, Any], environment: dict[str, Any]) -> None:
+        """Makes the directory, or goes on in the one that is there."""
+        self.check_config(config)
+        if not self._config.exists():
+            files.write_json(self._config, config)
+        files.write_json(self._environment, environment)
+
+    @contextlib.contextmanager
+    def claim(self, seeds: Sequence[int]) -> Iterator[None]:
+        """Owns a group of seeds for the body.
+
+        Raises:
+          LockedError: another process runs it, or seeds of it.
+          ValueError: it overlaps an unfinished group of other seeds.
+        """
+        folder = self.checkpoints(seeds)
+        with contextlib.ExitStack() as owned:
+            with files.lock(folder.parent / "claim.lock", wait=True):
+                self._check_overlap(seeds)
+                owned.enter_context(files.lock(_lock_of(folder)))
+            yield
+
+    def _check_overlap(self, seeds: Sequence[int]) -> None:
+        for other in self._unfinished_groups():
+            if other != tuple(seeds) and set(other) & set(seeds):
+                raise ValueError(
+                    f"seeds {other[0]} to {other[-1]} of {self.root} are unfinished: "
+                    f"finish them first (--config.seed={other[0]} "
+                    f"--config.train.num_seeds={len(other)}), or begin anew with "
+                    "--overwrite"
+                )
+
+    def remove(self) -> None:
+        """Deletes the directory and everything in it.
+
+        Raises:
+          LockedError: a process is at work in it.
+        """
+        with contextlib.ExitStack() as owned:
+            for path in (self.root / "checkpoints").glob("*.lock"):
+                owned.enter_context(files.lock(path))
+            if self.root.exists():
+                shutil.rmtree(self.root)
+
+    @property
+    def _config(self) -> pathlib.Path:
+        return self.root / "config.json"
+
+    @property
+    def _environment(self) -> pathlib.Path:
+        return self.root / "environment.json"
+
+
+def _group_name(seeds: Sequence[int]) -> str:
+    return f"seeds_{seeds[0]}-{seeds[-1]}"
+
+
+def _lock_of(folder: pathlib.Path) -> pathlib.Path:
+    return folder.with_name(folder.name + ".lock")

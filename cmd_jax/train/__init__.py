@@ -1,0 +1,33 @@
+"""Training by gradients: objective, optimizer, compiled chunks, the loop and its hooks."""
+
+from cmd_jax.train.chunk import Chunk, States, choose_dispatch, make_chunk
+from cmd_jax.train.evaluation import Evaluate, make_evaluate
+from cmd_jax.train.hooks import CheckpointHook, MetricsHook
+from cmd_jax.train.loop import Hook, NonFiniteLossError, train
+from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sink
+from cmd_jax.train.objective import Objective, cross_entropy
+from cmd_jax.train.optimizer import create_optimizer
+from cmd_jax.train.state import TrainState, initial_state
+
+__all__ = [
+    "CheckpointHook",
+    "Chunk",
+    "Evaluate",
+    "Hook",
+    "MetricsFile",
+    "MetricsHook",
+    "NonFiniteLossError",
+    "Objective",
+    "Sink",
+    "States",
+    "TrainState",
+    "choose_dispatch",
+    "create_optimizer",
+    "cross_entropy",
+    "initial_state",
+    "make_chunk",
+    "make_evaluate",
+    "tensorboard_sink",
+    "train",
+    "wandb_sink",
+]

@@ -1,0 +1,58 @@
+"""Objectives: (params, state, batch, key) -> (loss, (state, aux)).
+
+`batch` is a dict of `"inputs"` (preprocessed) and `"labels"`; `aux["metrics"]` holds
+scalars that the loop logs; a method that changes training wraps an objective.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Float, Int
+
+from cmd_jax.models import Network
+from cmd_jax.types import Array, Key, Params, PyTree
+
+Batch = dict[str, Array]
+Objective = Callable[
+    [Params, PyTree, Batch, Key], tuple[Array, tuple[PyTree, dict[str, Any]]]
+]
+
+
+def cross_entropy(network: Network) -> Objective:
+    """Mean softmax cross-entropy of a classifier in training mode.
+
+    Args:
+      network: gives logits [batch, classes].
+
+    Returns:
+      An objective whose metrics are the batch's accuracy (a fraction).
+    """
+
+    def objective(
+        params: Params, state: PyTree, batch: Batch, key: Key
+    ) -> tuple[Array, tuple[PyTree, dict[str, Any]]]:
+        logits, state = network.apply(
+            params, state, batch["inputs"], train=True, key=key
+        )
+        loss = cross_entropy_sum(logits, batch["labels"]) / logits.shape[0]
+        accuracy = num_correct(logits, batch["labels"]) / logits.shape[0]
+        return loss, (state, {"metrics": {"accuracy": accuracy}})
+
+    return objective
+
+
+def cross_entropy_sum(
+    logits: Float[Array, "batch classes"], labels: Int[Array, " batch"]
+) -> Float[Array, ""]:
+    """Softmax cross-entropy (nats) summed over the batch."""
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return losses.sum()
+
+
+def num_correct(
+    logits: Float[Array, "batch classes"], labels: Int[Array, " batch"]
+) -> Int[Array, ""]:
+    """How many examples of the batch have their label's logit on top."""
+    return jnp.sum(jnp.argmax(logits, axis=-1) == labels)

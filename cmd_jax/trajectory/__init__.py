@@ -1,0 +1,24 @@
+"""Recording, storing and reading the history of a network's parameters."""
+
+from cmd_jax.trajectory.history import Trajectory
+from cmd_jax.trajectory.recorder import Recorder
+from cmd_jax.trajectory.schedule import (
+    Schedule,
+    every_epochs,
+    every_steps,
+    log_spaced,
+)
+from cmd_jax.trajectory.stored import StoredTrajectory
+from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
+
+__all__ = [
+    "Recorder",
+    "Schedule",
+    "StoredTrajectory",
+    "Trajectory",
+    "TrajectoryWriter",
+    "every_epochs",
+    "every_steps",
+    "log_spaced",
+    "record_bytes",
+]
