@@ -5,7 +5,6 @@ sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from `d
 which is where a field's meaning is written down.
 """
 
-import difflib
 import hashlib
 import importlib.util
 import json
@@ -14,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
+
+from cmd_jax.spelling import did_you_mean
 
 # What does not change a run's numbers, and so is no part of its directory's name.
 _NOT_HASHED = (
@@ -87,8 +88,8 @@ def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
         name, has_value, text = item.partition("=")
         if name not in options:
             raise ValueError(
-                f"unknown config argument {name!r}; "
-                f"allowed are {sorted(options)}{did_you_mean(name, options)}"
+                f"unknown config argument {name!r}{did_you_mean(name, options)}; "
+                f"allowed are {', '.join(sorted(options))}"
             )
         values[name] = _parse_value(name, text if has_value else "true", options[name])
     return values
@@ -103,12 +104,6 @@ def _parse_value(name: str, text: str, default: Any) -> Any:
         raise ValueError(
             f"config argument {name!r} is {text!r}; it must be a {kind.__name__}"
         ) from None
-
-
-def did_you_mean(name: str, allowed: Any) -> str:
-    """ "; did you mean ...?" for a misspelt name, or nothing."""
-    close = difflib.get_close_matches(name, list(allowed), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def names(folder: pathlib.Path) -> list[str]:
@@ -130,8 +125,8 @@ def find(name: str, folder: pathlib.Path) -> pathlib.Path:
     allowed = names(folder)
     if name not in allowed:
         raise ValueError(
-            f"unknown config {name!r}; there are: {', '.join(allowed)}"
-            f"{did_you_mean(name, allowed)}"
+            f"unknown config {name!r}{did_you_mean(name, allowed)}; "
+            f"there are: {', '.join(allowed)}"
         )
     return folder / f"{name}.py"
 

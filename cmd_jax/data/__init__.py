@@ -1,0 +1,25 @@
+"""Data sets as uint8 arrays: sources, validation split, batches, augmentation."""
+
+from cmd_jax.data.augmentation import augmenter, normalize, random_crop, random_flip
+from cmd_jax.data.batching import batch_indices, batches_per_epoch, epoch_permutation
+from cmd_jax.data.dataset import Dataset, Examples, channel_statistics, hold_out
+from cmd_jax.data.prepared import cache_folder, search_folders
+from cmd_jax.data.sources import load, synthetic
+
+__all__ = [
+    "Dataset",
+    "Examples",
+    "augmenter",
+    "batch_indices",
+    "batches_per_epoch",
+    "cache_folder",
+    "channel_statistics",
+    "epoch_permutation",
+    "hold_out",
+    "load",
+    "normalize",
+    "random_crop",
+    "random_flip",
+    "search_folders",
+    "synthetic",
+]

@@ -1,0 +1,204 @@
+"""Data sets by name: digits (in scikit-learn), prepared image sets, synthetic images.
+
+Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
+no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
+Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
+their published splits. Synthetic images stand in for any of them in tests.
+"""
+
+import difflib
+import inspect
+import os
+from typing import Any
+
+import jax
+import numpy as np
+
+from cmd_jax.data import prepared
+from cmd_jax.data.dataset import (
+    Dataset,
+    Examples,
+    channel_statistics,
+    hold_out,
+    partition,
+    take,
+)
+from cmd_jax.rng import stream
+from cmd_jax.types import Key
+
+_PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
+_NAMES = (*_PREPARED, "digits", "synthetic")
+_DIGITS_TEST = 360
+
+
+def load(
+    name: str,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    num_validation: int = 0,
+    **options: Any,
+) -> Dataset:
+    """Loads a data set by its name.
+
+    Args:
+      name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"` or
+        `"synthetic"`.
+      directory: folder of prepared data sets; see `search_folders` for the default.
+      num_validation: training examples held out for validation; see `hold_out`.
+      **options: for `"synthetic"` only, the arguments of `synthetic`.
+
+    Returns:
+      The data set, in host memory.
+
+    Raises:
+      FileNotFoundError: the data set is not prepared; the message says how to do it.
+      ValueError: the name is unknown, or `num_validation` leaves nothing to train on.
+      TypeError: an option that the data set does not have.
+
+    Example:
+      >>> from cmd_jax import data
+      >>> digits = data.load("digits", num_validation=137)
+      >>> digits.train.inputs.shape, len(digits.validation.labels)
+      ((1300, 8, 8, 1), 137)
+    """
+    if name not in _NAMES:
+        close = difflib.get_close_matches(name, _NAMES, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(
+            f"unknown data set {name!r}{hint}; allowed are {', '.join(sorted(_NAMES))}"
+        )
+    if name == "synthetic":
+        return _synthetic(num_validation, options)
+    if options:
+        raise TypeError(
+            f"data set {name!r} has no options, but {', '.join(options)} came; only "
+            "'synthetic' has"
+        )
+    if name == "digits":
+        return _digits(num_validation)
+    return _prepared(name, directory, num_validation)
+
+
+def synthetic(
+    *,
+    shape: tuple[int, int, int] = (32, 32, 3),
+    num_classes: int = 10,
+    num_train: int = 512,
+    num_test: int = 128,
+    num_validation: int = 0,
+    key: Key | None = None,
+) -> Dataset:
+    """Learnable images of any shape: a coarse pattern for each class, plus noise.
+
+    Args:
+      shape: (height, width, channels) of an image.
+      num_classes: number of classes; examples take them in turn.
+      num_train: training examples, those held out for validation included.
+      num_test: test examples.
+      num_validation: training examples held out for validation.
+      key: PRNG key of patterns and noise; by default always the same.
+
+    Returns:
+      The data set.
+
+    Raises:
+      ValueError: a size is smaller than 1.
+
+    Example:
+      >>> from cmd_jax import data
+      >>> data.synthetic(shape=(28, 28, 1), num_train=100).train.inputs.shape
+      (100, 28, 28, 1)
+    """
+    if min(*shape, num_classes, num_train, num_test) < 1:
+        raise ValueError(
+            f"shape={tuple(shape)}, num_classes={num_classes}, num_train={num_train}, "
+            f"num_test={num_test}; allowed are sizes of at least 1"
+        )
+    key = stream(jax.random.key(0), "synthetic") if key is None else key
+    # NumPy draws on the host at once; jax.random would compile for every shape.
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    patterns = _coarse_patterns(shape, num_classes, generator)
+    return _dataset(
+        "synthetic",
+        "cmd_jax.data.synthetic",
+        _noisy(patterns, num_train, generator),
+        _noisy(patterns, num_test, generator),
+        num_classes=num_classes,
+        num_validation=num_validation,
+    )
+
+
+def _synthetic(num_validation: int, options: dict[str, Any]) -> Dataset:
+    allowed = set(inspect.signature(synthetic).parameters) - {"num_validation"}
+    if unknown := sorted(set(options) - allowed):
+        raise TypeError(
+            f"data set 'synthetic' has no option {unknown[0]!r}; allowed are "
+            f"{', '.join(sorted(allowed))}"
+        )
+    return synthetic(num_validation=num_validation, **options)
+
+
+def _coarse_patterns(
+    shape: tuple[int, int, int], num_classes: int, generator: np.random.Generator
+) -> np.ndarray:
+    height, width, channels = shape
+    cells = generator.uniform(0, 255, (num_classes, 4, 4, channels))
+    rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
+    return cells[:, rows][:, :, columns].astype(np.float32)
+
+
+def _noisy(
+    patterns: np.ndarray, num_examples: int, generator: np.random.Generator
+) -> Examples:
+    labels = np.arange(num_examples, dtype=np.int32) % len(patterns)
+    noise = generator.normal(0, 32, (num_examples, *patterns.shape[1:]))
+    return Examples((patterns[labels] + noise).clip(0, 255).astype(np.uint8), labels)
+
+
+def _digits(num_validation: int) -> Dataset:
+    # Imported here: scikit-learn takes a second, and only this data set needs it.
+    import sklearn
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    examples = Examples(
+        images.reshape(-1, 8, 8, 1).astype(np.uint8), labels.astype(np.int32)
+    )
+    test, train = partition(len(examples.labels), _DIGITS_TEST, "digits")
+    source = f"scikit-learn {sklearn.__version__}"
+    return _dataset(
+        "digits",
+        source,
+        take(examples, train),
+        take(examples, test),
+        num_classes=10,
+        num_validation=num_validation,
+    )
+
+
+def _prepared(
+    name: str, directory: str | os.PathLike[str] | None, num_validation: int
+) -> Dataset:
+    found = prepared.read(name, directory)
+    return _dataset(
+        name,
+        str(found.folder),
+        found.train,
+        found.test,
+        num_classes=found.num_classes,
+        num_validation=num_validation,
+    )
+
+
+def _dataset(
+    name: str,
+    source: str,
+    train: Examples,
+    test: Examples,
+    *,
+    num_classes: int,
+    num_validation: int,
+) -> Dataset:
+    train, validation = hold_out(train, num_validation)
+    statistics = channel_statistics(train.inputs)
+    return Dataset(name, source, train, validation, test, num_classes, *statistics)

@@ -1,0 +1,63 @@
+"""The networks by name, as configurations ask for them."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+from cmd_jax.models.lenet import LeNet5
+from cmd_jax.models.mlp import MLP
+from cmd_jax.models.network import Network, from_linen
+
+_DENSE = {"mlp": MLP}
+_CONVOLUTIONAL = {"lenet5": LeNet5}
+_FAMILIES = {**_DENSE, **_CONVOLUTIONAL}
+
+
+def create(name: str, *, num_classes: int, **options: Any) -> Network:
+    """The network `name`, with options of its family.
+
+    Args:
+      name: `"mlp"` (option `hidden`) or `"lenet5"` (option `width`).
+      num_classes: outputs of the network.
+      **options: fields of the family's module; see `MLP` and `LeNet5`.
+
+    Returns:
+      The network's pure functions.
+
+    Raises:
+      ValueError: the name is unknown or a value is not allowed.
+      TypeError: an option does not belong to this family.
+
+    Example:
+      >>> from cmd_jax import models
+      >>> models.create("lenet5", num_classes=10, width=1).convolutional
+      True
+    """
+    if name not in _FAMILIES:
+        raise ValueError(
+            f"unknown model {name!r}{_suggestion(name, _FAMILIES)}; "
+            f"allowed are {', '.join(sorted(_FAMILIES))}"
+        )
+    if num_classes < 1:
+        raise ValueError(f"num_classes={num_classes}; allowed is at least 1")
+    module = _FAMILIES[name]
+    _check_options(name, module, options)
+    return from_linen(
+        module(num_classes=num_classes, **options), convolutional=name in _CONVOLUTIONAL
+    )
+
+
+def _check_options(name: str, module: type, options: dict[str, Any]) -> None:
+    fields = {field.name for field in dataclasses.fields(module)}
+    allowed = sorted(fields - {"num_classes", "parent", "name"})
+    for option in options:
+        if option not in allowed:
+            raise TypeError(
+                f"model {name!r} has no option {option!r}"
+                f"{_suggestion(option, allowed)}; allowed are {', '.join(allowed)}"
+            )
+
+
+def _suggestion(name: str, allowed: Any) -> str:
+    match = difflib.get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,0 +1,42 @@
+"""An MLP on MNIST: correlation modes of a small dense network.
+
+Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
+(arXiv 2312.13247); no row of its tables, the model of its method at a size for a CPU.
+Command: python experiments/run.py --config mnist_mlp
+Hardware: 2 CPU cores, some minutes (scripts/prepare_data mnist first).
+Expected: about 98 % test accuracy.
+"""
+
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
+
+
+def get_config(argument: str | None = None) -> ConfigDict:
+    """`:smoke` shrinks the model and uses synthetic images."""
+    options = configs.parse_argument(argument, smoke=False)
+    config = configs.defaults()
+    config.study = "correlation_modes"
+    config.data.name = "mnist"
+    config.data.num_validation = 5000
+    config.model = {"name": "mlp", "hidden": (256, 128)}
+    config.optimizer.learning_rate = 0.05
+    config.train.total_epochs = 30
+    config.train.num_seeds = 3
+    config.modes = {
+        "num_modes": 10,
+        "num_samples": 1000,
+        "method": "k_medoids",
+        "num_restarts": 1,
+    }
+    if options["smoke"]:
+        config.data.name = "synthetic"
+        config.data.shape = (28, 28, 1)
+        config.data.num_validation = 64
+        config.model.hidden = (8,)
+        config.train.total_epochs = 4
+        config.train.batch_size = 16
+        config.train.num_seeds = 2
+        config.modes.num_modes = 3
+        config.modes.num_samples = 100
+    return config

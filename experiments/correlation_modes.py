@@ -1,0 +1,114 @@
+"""The study of post-hoc CMD: train, record, decompose, reconstruct, report (P2, eq. 2).
+
+Every seed's trajectory is decomposed without its initialisation, the random-walk null is
+measured beside it, and the reconstructed networks are tested like the recorded ones.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from cmd_jax import host, modes, rng, runs, train
+from cmd_jax.trajectory import StoredTrajectory, Trajectory
+from experiments import estimate, modes_page, progress, training
+from experiments.training import Options, Setup
+
+_MAX_EVALUATED = 50  # records whose reconstruction is tested, evenly spaced
+_NUM_SHOWN = 6  # weights whose fit is drawn
+
+
+def run(name: str, config: ConfigDict, options: Options) -> None:
+    """Runs the study for the seeds of `config`."""
+    setup = training.prepare(config, options.data_directory)
+    modes.check_sizes(
+        num_records=len(setup.schedule) - 1,
+        num_weights=training.num_recorded(setup),
+        **_decompose_options(config.modes),
+    )
+    if options.dry_run:
+        estimate.describe(setup, training.run_directory(setup, name, options))
+        return
+    training.run_seeds(
+        setup, name, options, finish=_finish_seed, report=modes_page.write
+    )
+
+
+def _decompose_options(block: ConfigDict) -> dict[str, Any]:
+    return {
+        "num_modes": block.num_modes,
+        "num_samples": block.num_samples,
+        "method": block.method,
+        "num_restarts": block.num_restarts,
+    }
+
+
+def _finish_seed(
+    setup: Setup, directory: runs.SeedDirectory, seed: int, state: train.TrainState
+) -> None:
+    progress.say(f"seed {seed}: decomposing {directory.trajectory}")
+    recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
+    key = rng.stream(jax.random.key(seed), "modes")
+    options = _decompose_options(setup.config.modes)
+    decomposition = modes.decompose(recorded, **options, key=key)
+    null = modes.random_walk_null(recorded, **options, key=key)
+    epochs = recorded.steps / setup.steps_per_epoch
+    curves = _accuracy_curves(setup, recorded, decomposition, state)
+    results = {
+        "accuracy": {name: float(values[-1]) for name, values in curves.items()},
+        "correlation": modes.mean_correlation(decomposition),
+        "r_squared": modes.mean_r_squared(decomposition),
+        "null_correlation": null.correlation,
+        "null_r_squared": null.r_squared,
+        "num_modes": len(decomposition.references),
+        "num_records": len(recorded),
+        "num_constant": modes.num_constant(decomposition),
+        "carried": list(decomposition.carried),
+    }
+    arrays = {
+        "epochs": epochs,
+        "evaluated_epochs": epochs[_evaluated(len(recorded))],
+        **{f"accuracy_{name}": values for name, values in curves.items()},
+        **modes_page.arrays(recorded, decomposition, num_shown=_NUM_SHOWN),
+    }
+    directory.finish(results, arrays)
+
+
+def _evaluated(num_records: int) -> np.ndarray:
+    """The records to test: at most 50, the last always among them."""
+    count = min(num_records, _MAX_EVALUATED)
+    return np.linspace(0, num_records - 1, count).round().astype(int)
+
+
+def _accuracy_curves(
+    setup: Setup,
+    recorded: StoredTrajectory,
+    decomposition: modes.Decomposition,
+    state: train.TrainState,
+) -> dict[str, np.ndarray]:
+    """Test accuracy of the recorded and of the reconstructed networks.
+
+    Nothing where only a part of the weights was recorded: such a record is no network.
+    """
+    if not training.records_whole_network(setup):
+        return {}
+    evaluate = setup.evaluations["test"]
+    sources = {
+        "sgd": lambda record: recorded[record],
+        "cmd": lambda record: modes.reconstruct(decomposition, record=record),
+    }
+    indices = _evaluated(len(recorded))
+    curves: dict[str, list[float]] = {name: [] for name in sources}
+    with progress.task("testing", len(indices)) as advance:
+        for done, record in enumerate(indices, 1):
+            tested = host.fetch(
+                {
+                    name: evaluate(source(int(record)), state.state)["accuracy"]
+                    for name, source in sources.items()
+                }
+            )
+            for name, accuracy in tested.items():
+                curves[name].append(float(accuracy))
+            advance(done, "")
+    return {name: np.array(values) for name, values in curves.items()}

@@ -1,0 +1,96 @@
+"""Correlation modes: the two steps of a decomposition that cost the most."""
+
+import itertools
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmark_cases.case import Case, Work
+from cmd_jax import modes
+
+NUM_RECORDS = 21
+NUM_MODES = 10
+NUM_WEIGHTS = 11_173_962  # ResNet18 on CIFAR-10
+NUM_SAMPLES = 4000
+
+
+def random_walks(num_weights: int) -> np.ndarray:
+    """Histories [records, weights] of independent random walks, float32."""
+    generator = np.random.default_rng(0)
+    shape = (NUM_RECORDS, num_weights)
+    steps = generator.standard_normal(shape, dtype=np.float32)
+    return np.cumsum(steps, axis=0, out=steps)
+
+
+def fit() -> Work:
+    """Assignment and fit of every weight, against reading the history once."""
+    history = random_walks(NUM_WEIGHTS)
+    references = history[:, :NUM_MODES]
+    name, read = fastest_read(history)
+    return Work(
+        reference=read,
+        case=lambda: jax.block_until_ready(modes.fit(history, references)),
+        counts={"GB": history.nbytes / 1e9},
+        note=f"plain read: {name}",
+    )
+
+
+def fastest_read(history: np.ndarray) -> tuple[str, Callable[[], Any]]:
+    """The fastest way found to read every number of `history` once, and its name."""
+    array, ones = jnp.asarray(history), jnp.ones(NUM_RECORDS)
+    total, product = jax.jit(jnp.sum), jax.jit(jnp.matmul)
+    ways = {
+        "jnp.sum": lambda: total(array).block_until_ready(),
+        "np.sum": lambda: np.sum(history),
+        "product with ones": lambda: product(ones, array).block_until_ready(),
+    }
+    seconds = {
+        name: min(timeit.repeat(way, number=1, repeat=4)) for name, way in ways.items()
+    }
+    name = min(seconds, key=seconds.__getitem__)
+    return name, ways[name]
+
+
+def k_medoids() -> Work:
+    """One restart each on the same matrix; every call starts elsewhere."""
+    import kmedoids  # GPL: for tests and benchmarks only
+
+    histories = jnp.asarray(random_walks(NUM_SAMPLES))
+    dissimilarity = 1 - jnp.abs(modes.correlation_matrix(histories))
+    on_host = np.array(dissimilarity)
+    ours, theirs = itertools.count(), itertools.count()
+    return Work(
+        reference=lambda: kmedoids.fasterpam(
+            on_host, NUM_MODES, random_state=next(theirs)
+        ),
+        case=lambda: jax.block_until_ready(
+            modes.k_medoids(dissimilarity, NUM_MODES, key=jax.random.key(next(ours)))
+        ),
+    )
+
+
+CASES = (
+    Case(
+        "fit",
+        f"assignment and fit of {NUM_WEIGHTS / 1e6:.1f} M weights, {NUM_RECORDS} "
+        f"records, {NUM_MODES} modes, against one plain read of the history",
+        "at most",
+        bar=6,
+        aim=4,
+        setup=fit,
+    ),
+    Case(
+        "k_medoids",
+        f"{NUM_SAMPLES} points, {NUM_MODES} medoids, one restart, warm, against the "
+        "Rust FasterPAM",
+        "at most",
+        bar=1,
+        aim=0.3,
+        setup=k_medoids,
+        requires=("kmedoids",),
+    ),
+)
