@@ -80,8 +80,8 @@ class Checkpoints:
         except Exception as error:  # Orbax and TensorStore raise many kinds
             raise ValueError(
                 f"checkpoint {path} cannot be restored: {_first_line(error)}. Delete "
-                "that folder to go on from the checkpoint before it, or pass --overwrite "
-                "to begin anew"
+                "that folder to go on from the checkpoint before it, or pass "
+                "--overwrite to begin anew"
             ) from error
 
     def _check_shapes(self, step: int, template: PyTree, path: pathlib.Path) -> None:

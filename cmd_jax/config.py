@@ -1,8 +1,8 @@
 """Configs: the fields that every run has, arguments of a config file, and the hash.
 
-A file `configs/<name>.py` defines `get_config(argument=None) -> ConfigDict` and, where it
-sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from `defaults()`,
-which is where a field's meaning is written down.
+A file `configs/<name>.py` defines `get_config(argument=None) -> ConfigDict` and, where
+it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
+`defaults()`, which is where a field's meaning is written down.
 """
 
 import hashlib
@@ -22,49 +22,53 @@ _NOT_HASHED = (
     ("train", "num_seeds"),
     ("train", "checkpoint_every_seconds"),
     ("log",),
+    ("paper",),
 )
 
 
 def defaults() -> ConfigDict:
     """The fields that every config has, with the values that a run starts from."""
-    config = ConfigDict()
-    config.study = ""  # the file of experiments/ that runs this config
-    config.seed = 0  # of the first replica; the others follow
-    config.data = {
-        "name": "digits",
-        "num_validation": 0,  # examples held out of the training set
-        "crop_padding": 0,  # random crops of the image padded by so many pixels
-        "flip": False,  # random horizontal flips
-    }
-    config.model = {"name": "mlp"}  # and the options of that family
-    config.optimizer = {
-        "name": "sgd",  # or "adam"
-        "learning_rate": 0.1,
-        "momentum": 0.0,  # of SGD; Adam's beta_1
-        "nesterov": False,
-        "weight_decay": 0.0,  # added to the gradient, as in PyTorch
-        "schedule": "constant",  # or "cosine", to zero at the last step
-        "warmup_epochs": 0,  # of a linear rise from zero
-    }
-    config.train = {
-        "total_epochs": 1,
-        "batch_size": 128,
-        "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
-        "dispatch": "auto",  # "scan", "step", or what is faster here
-        "chunk_steps": 200,  # optimizer steps between two looks at the run, at most
-        "checkpoint_every_seconds": 60.0,
-    }
-    config.record = {  # the union of the three; always step 0 and the last
-        "every_epochs": 1,  # 0: not by epochs
-        "every_steps": 0,
-        "num_log_spaced": 0,
-        "pattern": "*",  # of the leaves' names, as "*/kernel"
-        "num_weights": 0,  # a random sample of so many; 0: all
-        "dtype": "float32",  # or "bfloat16_delta": differences to the first record
-    }
-    config.eval = {"every_epochs": 1, "batch_size": 500}
-    config.log = {"tensorboard": False, "wandb": ""}  # wandb: the project's name
-    return config
+    return ConfigDict(
+        {
+            "study": "",  # the file of experiments/ that runs this config
+            "seed": 0,  # of the first replica; the others follow
+            "data": {
+                "name": "digits",
+                "num_validation": 0,  # examples held out of the training set
+                "crop_padding": 0,  # random crops of images padded by so many pixels
+                "flip": False,  # random horizontal flips
+            },
+            "model": {"name": "mlp"},  # and the options of that family
+            "optimizer": {
+                "name": "sgd",  # or "adam"
+                "learning_rate": 0.1,
+                "momentum": 0.0,  # of SGD; Adam's beta_1
+                "nesterov": False,
+                "weight_decay": 0.0,  # added to the gradient, as in PyTorch
+                "schedule": "constant",  # or "cosine", to zero at the last step
+                "warmup_epochs": 0,  # of a linear rise from zero
+            },
+            "train": {
+                "total_epochs": 1,
+                "batch_size": 128,
+                "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
+                "dispatch": "auto",  # "scan", "step", or what is faster here
+                "chunk_steps": 200,  # optimizer steps between two looks, at most
+                "checkpoint_every_seconds": 60.0,
+            },
+            "record": {  # the union of the three; always step 0 and the last
+                "every_epochs": 1,  # 0: not by epochs
+                "every_steps": 0,
+                "num_log_spaced": 0,
+                "pattern": "*",  # of the leaves' names, as "*/kernel"
+                "num_weights": 0,  # a random sample of so many; 0: all
+                "dtype": "float32",  # or "bfloat16_delta": from the first record
+            },
+            "eval": {"every_epochs": 1, "batch_size": 500},
+            "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
+            "paper": {},  # the paper's number of a method, to stand beside ours
+        }
+    )
 
 
 def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:

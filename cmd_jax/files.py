@@ -1,8 +1,8 @@
 """Files that survive a kill: atomic writes, appends that undo themselves, locks.
 
-A write goes to a temporary file beside its target, is flushed to the disk and renamed; an
-append that fails (full disk) cuts the file back to what it held; a lock is the operating
-system's and dies with its process.
+A write goes to a temporary file beside its target, is flushed to the disk and renamed;
+an append that fails (full disk) cuts the file back to what it held; a lock is the
+operating system's and dies with its process.
 """
 
 import contextlib

@@ -5,8 +5,8 @@
       checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
 
-`results.json` is written last: a seed that has it is finished. A group of seeds belongs to
-one process, by a lock that dies with it; groups that do not overlap run side by side.
+`results.json` is written last: a seed that has it is finished. A group of seeds belongs
+to one process, by a lock that dies with it; groups that share no seed run side by side.
 """
 
 import contextlib

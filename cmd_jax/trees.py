@@ -74,7 +74,7 @@ def broadcast_mask(mask: PyTree, tree: PyTree) -> tuple[bool, ...]:
 
 
 def locate(
-    coordinates: np.ndarray, sizes: Sequence[int] | np.ndarray
+    coordinates: Sequence[int] | np.ndarray, sizes: Sequence[int] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Splits flat coordinates into (leaf number, offset in the raveled leaf).
 

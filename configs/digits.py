@@ -18,17 +18,19 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.study = "correlation_modes"
     config.data.name = "digits"
     config.data.num_validation = 200
-    config.model = {"name": "mlp", "hidden": (128, 64)}
+    config.model = ConfigDict({"name": "mlp", "hidden": (128, 64)})
     config.optimizer.learning_rate = 0.05
     config.train.total_epochs = 60
     config.train.batch_size = 32
     config.train.num_seeds = 3
-    config.modes = {
-        "num_modes": 10,
-        "num_samples": 1000,
-        "method": "k_medoids",  # or "hierarchical", "random_references"
-        "num_restarts": 1,
-    }
+    config.modes = ConfigDict(
+        {
+            "num_modes": 10,
+            "num_samples": 1000,
+            "method": "k_medoids",  # or "hierarchical", "random_references"
+            "num_restarts": 1,
+        }
+    )
     if options["smoke"]:
         config.model.hidden = (16,)
         config.train.total_epochs = 5

@@ -21,17 +21,20 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.data.name = "cifar10"
     config.data.crop_padding = 4
     config.data.flip = True
-    config.model = {"name": "lenet5", "width": options["width"]}
+    config.model = ConfigDict({"name": "lenet5", "width": options["width"]})
     config.optimizer.name = "adam"
     config.optimizer.learning_rate = 1e-3
     config.optimizer.momentum = 0.9
     config.train.total_epochs = 150
-    config.modes = {
-        "num_modes": 10,
-        "num_samples": 1000,
-        "method": "k_medoids",
-        "num_restarts": 1,
-    }
+    config.modes = ConfigDict(
+        {
+            "num_modes": 10,
+            "num_samples": 1000,
+            "method": "k_medoids",
+            "num_restarts": 1,
+        }
+    )
+    config.paper = ConfigDict({"SGD": "75.36 ± 0.57"})
     if options["smoke"]:
         config.data.name = "synthetic"
         config.data.shape = (32, 32, 3)

@@ -19,16 +19,18 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.study = "correlation_modes"
     config.data.name = "mnist"
     config.data.num_validation = 5000
-    config.model = {"name": "mlp", "hidden": (256, 128)}
+    config.model = ConfigDict({"name": "mlp", "hidden": (256, 128)})
     config.optimizer.learning_rate = 0.05
     config.train.total_epochs = 30
     config.train.num_seeds = 3
-    config.modes = {
-        "num_modes": 10,
-        "num_samples": 1000,
-        "method": "k_medoids",
-        "num_restarts": 1,
-    }
+    config.modes = ConfigDict(
+        {
+            "num_modes": 10,
+            "num_samples": 1000,
+            "method": "k_medoids",
+            "num_restarts": 1,
+        }
+    )
     if options["smoke"]:
         config.data.name = "synthetic"
         config.data.shape = (28, 28, 1)

@@ -1,7 +1,7 @@
 """The study of post-hoc CMD: train, record, decompose, reconstruct, report (P2, eq. 2).
 
-Every seed's trajectory is decomposed without its initialisation, the random-walk null is
-measured beside it, and the reconstructed networks are tested like the recorded ones.
+Every seed's trajectory is decomposed without its initialisation, the random-walk null
+is measured beside it, and the reconstructed networks are tested like the recorded ones.
 """
 
 from typing import Any

@@ -25,7 +25,8 @@ def describe(command: str) -> dict[str, Any]:
         "devices": [device.device_kind for device in jax.devices()],
         "cores": os.cpu_count(),
         "processor": _processor(),
-        "matmul_precision": jax.config.jax_default_matmul_precision or "default",
+        "matmul_precision": getattr(jax.config, "jax_default_matmul_precision", None)
+        or "default",
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }
 

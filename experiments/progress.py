@@ -1,4 +1,4 @@
-"""What a run says while it works: a bar with ETA on a terminal, plain lines elsewhere."""
+"""What a run says while it works: a bar with ETA on a terminal, else plain lines."""
 
 import contextlib
 import sys

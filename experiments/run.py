@@ -3,8 +3,8 @@
     python experiments/run.py --config digits
     python experiments/run.py --config lenet5:smoke --config.train.num_seeds=3
 
-Exit codes: 0 done, or stopped by a signal with everything saved; 1 the run failed (a loss
-that is not finite, a full disk); 2 the input was refused and nothing was written.
+Exit codes: 0 done, or stopped by a signal with everything saved; 1 the run failed (a
+loss that is not finite, a full disk); 2 the input was refused, nothing was written.
 """
 
 import pathlib
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) < 2:
         return _fail(f"{USAGE}\nconfigs: {', '.join(configs.names(CONFIGS))}")
     try:
-        options, config_runs = _parse(argv)
+        options, config_runs = parse(argv)
         if options is None:
             return 0
         for name, config in config_runs:
@@ -72,7 +72,7 @@ def _fail(message: str, code: int = 2) -> int:
     return code
 
 
-def _parse(
+def parse(
     argv: Sequence[str],
 ) -> tuple[Options | None, list[tuple[str, ConfigDict]]]:
     """The options and the configs to run in order; None after --help."""
@@ -98,10 +98,10 @@ def _parse(
     if rest:
         raise flags.Error(f"unexpected argument {rest[0]!r}")
     options = Options(
-        output=pathlib.Path(values["output"].value),
+        output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
-        overwrite=values["overwrite"].value,
-        dry_run=values["dry_run"].value,
+        overwrite=bool(values["overwrite"].value),
+        dry_run=bool(values["dry_run"].value),
         command=" ".join(["python", "experiments/run.py", *argv[1:]]),
     )
     return options, _apply_sweep(name, path, config_flag.value)

@@ -4,6 +4,7 @@
 run directory, trains the seeds that are missing and hands each to its study.
 """
 
+import fnmatch
 import pathlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ import optax
 from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
-from cmd_jax import data, models, runs, train, trajectory
+from cmd_jax import data, models, runs, train, trajectory, trees
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Array, Key
 from experiments import environment, progress
@@ -172,8 +173,8 @@ def _selection(record: ConfigDict) -> str | int | None:
     """What to record, as the trajectory's writer wants it: None for all."""
     if record.num_weights and record.pattern != "*":
         raise ValueError(
-            f"config.record.pattern is {record.pattern!r} and config.record.num_weights "
-            f"is {record.num_weights}; set one of them"
+            f"config.record.pattern is {record.pattern!r} and "
+            f"config.record.num_weights is {record.num_weights}; set one of them"
         )
     if record.num_weights:
         return record.num_weights
@@ -195,6 +196,17 @@ def record_bytes(setup: Setup) -> int:
 def records_whole_network(setup: Setup) -> bool:
     """Whether a record holds every parameter, so that it can be evaluated."""
     return _selection(setup.config.record) is None
+
+
+def num_recorded(setup: Setup) -> int:
+    """How many scalars a record holds."""
+    record, params = setup.config.record, setup.template.params
+    if record.num_weights:
+        return record.num_weights
+    sizes = zip(trees.leaf_names(params), trees.leaf_sizes(params), strict=True)
+    return sum(
+        int(size) for name, size in sizes if fnmatch.fnmatchcase(name, record.pattern)
+    )
 
 
 def run_directory(setup: Setup, name: str, options: Options) -> runs.RunDirectory:

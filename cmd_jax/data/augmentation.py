@@ -47,8 +47,9 @@ def normalize(
             f"mean={tuple(mean)} and std={tuple(std)}; allowed are one number for each "
             f"of the {channels} channels, std positive"
         )
-    scale = 1 / (255 * np.asarray(std, np.float64))
-    shift = np.asarray(mean, np.float64) / np.asarray(std, np.float64)
+    per_channel = (1, 1, 1, channels)
+    scale = (1 / (255 * np.asarray(std))).reshape(per_channel)
+    shift = (np.asarray(mean) / np.asarray(std)).reshape(per_channel)
     return _affine(images, scale.astype(np.float32), shift.astype(np.float32))
 
 

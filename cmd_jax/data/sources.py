@@ -6,7 +6,6 @@ Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared t
 their published splits. Synthetic images stand in for any of them in tests.
 """
 
-import difflib
 import inspect
 import os
 from typing import Any
@@ -24,6 +23,7 @@ from cmd_jax.data.dataset import (
     take,
 )
 from cmd_jax.rng import stream
+from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
@@ -62,10 +62,9 @@ def load(
       ((1300, 8, 8, 1), 137)
     """
     if name not in _NAMES:
-        close = difflib.get_close_matches(name, _NAMES, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(
-            f"unknown data set {name!r}{hint}; allowed are {', '.join(sorted(_NAMES))}"
+            f"unknown data set {name!r}{did_you_mean(name, _NAMES)}; "
+            f"allowed are {', '.join(sorted(_NAMES))}"
         )
     if name == "synthetic":
         return _synthetic(num_validation, options)

@@ -1,12 +1,12 @@
 """The networks by name, as configurations ask for them."""
 
 import dataclasses
-import difflib
 from typing import Any
 
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
+from cmd_jax.spelling import did_you_mean
 
 _DENSE = {"mlp": MLP}
 _CONVOLUTIONAL = {"lenet5": LeNet5}
@@ -35,7 +35,7 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """
     if name not in _FAMILIES:
         raise ValueError(
-            f"unknown model {name!r}{_suggestion(name, _FAMILIES)}; "
+            f"unknown model {name!r}{did_you_mean(name, _FAMILIES)}; "
             f"allowed are {', '.join(sorted(_FAMILIES))}"
         )
     if num_classes < 1:
@@ -54,10 +54,5 @@ def _check_options(name: str, module: type, options: dict[str, Any]) -> None:
         if option not in allowed:
             raise TypeError(
                 f"model {name!r} has no option {option!r}"
-                f"{_suggestion(option, allowed)}; allowed are {', '.join(allowed)}"
+                f"{did_you_mean(option, allowed)}; allowed are {', '.join(allowed)}"
             )
-
-
-def _suggestion(name: str, allowed: Any) -> str:
-    match = difflib.get_close_matches(name, list(allowed), n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -26,8 +26,9 @@ class MLP(nn.Module):
       >>> import jax, jax.numpy as jnp
       >>> from cmd_jax.models import MLP
       >>> mlp = MLP(num_classes=10, hidden=(64, 32))
-      >>> params = mlp.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))["params"]
-      >>> params["dense_1"]["kernel"].shape
+      >>> images = jnp.zeros((1, 8, 8, 1))
+      >>> shapes = jax.eval_shape(mlp.init, jax.random.key(0), images)
+      >>> shapes["params"]["dense_1"]["kernel"].shape
       (64, 32)
     """
 

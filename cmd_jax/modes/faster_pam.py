@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from cmd_jax.types import Array
 
 # Rows: enough for a fast product, few enough to swap eagerly and to stay in the cache.
-_BLOCK_SIZE = 256
+_BLOCK_SIZE = 128
 
 
 class Partition(NamedTuple):

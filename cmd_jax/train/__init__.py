@@ -1,4 +1,4 @@
-"""Training by gradients: objective, optimizer, compiled chunks, the loop and its hooks."""
+"""Training by gradients: objective, optimizer, compiled chunks, loop and hooks."""
 
 from cmd_jax.train.chunk import Chunk, States, choose_dispatch, make_chunk
 from cmd_jax.train.evaluation import Evaluate, make_evaluate

@@ -1,12 +1,13 @@
 """A chunk: some optimizer steps of every seed, compiled once for any number of steps.
 
 The data set lives on the device as uint8; shuffling and augmentation happen inside. A
-chunk never crosses the end of an epoch, so it needs one permutation. Two ways to dispatch
-the same step:
+chunk never crosses the end of an epoch, so it needs one permutation. Two ways to
+dispatch the same step:
 
 - "scan": the whole chunk is one program, a loop with a traced number of steps;
-- "step": one program per step, called from Python. XLA's CPU compiler makes the gradient
-  of a convolution 5-45 times slower inside a loop, so convolutional networks use it there.
+- "step": one program per step, called from Python. XLA's CPU compiler makes the
+  gradient of a convolution 5-45 times slower inside a loop, so convolutional networks
+  use it there.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,9 +68,9 @@ def make_chunk(
       keys: one root key per seed.
 
     Returns:
-      `chunk(states, count) -> (states, metrics)`: one TrainState and one dict of metrics
-      (arrays of length max_steps, the first `count` filled) per seed. The states that
-      were passed in are donated.
+      `chunk(states, count) -> (states, metrics)`: one TrainState and one dict of
+      metrics (arrays of length max_steps, the first `count` filled) per seed. The
+      states that were passed in are donated.
     """
     if dispatch not in ("scan", "step"):
         raise ValueError(
@@ -165,7 +166,7 @@ def _batched(
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
     def unstack(group: Any) -> tuple[Any, ...]:
-        return tuple(jax.tree.map(lambda x: x[i], group) for i in range(size))
+        return tuple(jax.tree.map(lambda x, i=i: x[i], group) for i in range(size))
 
     begin = jax.vmap(begin, in_axes=(0, 0, None))
     return begin, jax.vmap(step, in_axes=(0, 0, 0, None)), stack, unstack
@@ -189,11 +190,11 @@ def _stepped(begin: Callable, step: Callable, size: int) -> Callable:
     begin, step, stack, unstack = _batched(begin, step, size)
     first = jit(
         lambda states, keys, data: begin(stack(states), stack(keys), data),
-        donate_argnums=0 if size == 1 else (),  # stacked copies cannot take their place
+        donate_argnums=0 if size == 1 else (),  # stacks need buffers of their own
     )
     one = jit(step, donate_argnums=0)
     last = jit(lambda carry: (unstack(carry.train), unstack(carry.metrics)))
-    # Per-step dispatch on several virtual CPU devices deadlocks unless it is waited for.
+    # On several virtual CPU devices a step that is not waited for ends in deadlock.
     wait = jax.default_backend() == "cpu" and jax.device_count() > 1
 
     def run(states: States, keys: Sequence[Key], count: Any, data: Any) -> Any:

@@ -30,3 +30,14 @@ def jit(function: Callable, **options: Any) -> Callable:
     """`jax.jit` with this machine's `compiler_options`; `options` are `jax.jit`'s."""
     chosen = compiler_options(jax.default_backend(), jax.__version_info__)
     return jax.jit(function, compiler_options=chosen, **options)
+
+
+def jit_once(function: Callable) -> Callable:
+    """`jit` for what runs once, such as an initialisation: compiled without optimising.
+
+    On a CPU random initialisers take seconds to optimise and microseconds to run.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.jit(function)
+    options = {"xla_backend_optimization_level": 0}
+    return jax.jit(function, compiler_options=options)

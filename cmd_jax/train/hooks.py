@@ -15,7 +15,7 @@ from cmd_jax.train.metrics import Row, Sink
 
 
 class MetricsHook:
-    """Writes one row a chunk: mean training metrics, and the evaluation where it is due.
+    """Writes a row a chunk: mean training metrics, and the evaluation where it is due.
 
     Args:
       sinks: per seed, what takes the rows.

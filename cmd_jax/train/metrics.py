@@ -1,6 +1,6 @@
 """Metrics of a run as JSON lines, one row a chunk, and optional mirrors of them.
 
-The file is the record; TensorBoard and Weights & Biases only mirror it and are never read.
+The file is the record; TensorBoard and Weights & Biases mirror it and are never read.
 """
 
 import atexit
@@ -105,7 +105,7 @@ def wandb_sink(project: str, *, run_id: str, config: Mapping[str, Any]) -> Sink:
       ImportError: wandb is not installed (the extra `logging`).
     """
     try:
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("log.wandb needs wandb: pip install wandb") from error
     run = wandb.init(

@@ -1,7 +1,7 @@
 """The optimizers of the papers' tables, from plain options.
 
-SGD with momentum and Adam, constant or cosine learning rate, a linear warm-up, and weight
-decay in PyTorch's sense (added to the gradient).
+SGD with momentum and Adam, constant or cosine learning rate, a linear warm-up, and
+weight decay in PyTorch's sense (added to the gradient).
 """
 
 import optax

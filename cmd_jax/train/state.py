@@ -11,6 +11,7 @@ import optax
 
 from cmd_jax import rng
 from cmd_jax.models import Network
+from cmd_jax.train.compilation import jit_once
 from cmd_jax.types import Array, Key, Params, PyTree
 
 
@@ -45,7 +46,7 @@ def initial_state(
       inputs: one preprocessed batch; only its shape and dtype matter.
       key: the run's root key; the stream "init" is used.
     """
-    params, state = network.init(rng.stream(key, "init"), inputs)
+    params, state = jit_once(network.init)(rng.stream(key, "init"), inputs)
     # Donated buffers must not be shared, and XLA may give equal constants one buffer.
     params, state = jax.tree.map(lambda x: jnp.array(x, copy=True), (params, state))
     return TrainState(jnp.zeros((), jnp.int32), params, state, optimizer.init(params))

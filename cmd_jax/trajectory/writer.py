@@ -265,7 +265,7 @@ def record_bytes(like: Params, *, select: Select = None, dtype: str = "float32")
 def _plan(
     like: Params, select: Select, dtype: str, key: Key | None
 ) -> tuple[Layout, tuple[LeafIndex, ...], np.ndarray | None]:
-    """The layout of a record, the recorded part of each leaf, the sampled coordinates."""
+    """The layout of a record, each leaf's recorded part, the sampled coordinates."""
     validate_select(select)
     coordinates = None
     if isinstance(select, int):

@@ -36,9 +36,7 @@ def test_batches_are_disjoint_and_drop_the_remainder() -> None:
 
 @pytest.mark.parametrize("batch_size", [0, 24])
 def test_refuses_batches_larger_than_the_training_set(batch_size: int) -> None:
-    with pytest.raises(
-        ValueError, match=f"batch_size={batch_size}; allowed is 1 to 23"
-    ):
+    with pytest.raises(ValueError, match=f"{batch_size}; allowed is 1 to 23"):
         batches_per_epoch(23, batch_size)
     with pytest.raises(ValueError, match="the number of training examples"):
         batch_indices(jnp.arange(23), 0, batch_size=batch_size)

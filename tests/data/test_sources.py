@@ -1,6 +1,5 @@
 """Data sets by name: digits and synthetic images; the prepared ones where they are."""
 
-import os
 import pathlib
 
 import jax
@@ -8,10 +7,6 @@ import numpy as np
 import pytest
 
 from cmd_jax import data
-
-real = pytest.mark.skipif(
-    not os.environ.get("CMD_JAX_DATA"), reason="real data: CMD_JAX_DATA is not set"
-)
 
 
 def test_digits_are_split_without_overlap() -> None:
@@ -89,22 +84,30 @@ def test_an_absent_source_says_how_to_prepare_it(
     assert f"{tmp_path} or {tmp_path / 'tfds'}" in str(error.value)
 
 
-@real
 @pytest.mark.slow
-def test_cifar10_has_its_published_counts_and_statistics() -> None:
-    dataset = data.load("cifar10")
+def test_cifar10_has_its_published_counts_and_statistics(
+    data_folder: pathlib.Path,
+) -> None:
+    dataset = data.load("cifar10", directory=data_folder)
     assert dataset.train.inputs.shape == (50_000, 32, 32, 3)
     assert dataset.test.inputs.shape == (10_000, 32, 32, 3)
     np.testing.assert_allclose(dataset.mean, (0.4914, 0.4822, 0.4465), atol=5e-5)
     np.testing.assert_allclose(dataset.std, (0.2470, 0.2435, 0.2616), atol=5e-5)
     for split, count in ((dataset.train, 5000), (dataset.test, 1000)):
         np.testing.assert_array_equal(np.bincount(split.labels), np.full(10, count))
+    names = (pathlib.Path(dataset.source) / "label.labels.txt").read_text().split()
+    assert names[:5] == ["airplane", "automobile", "bird", "cat", "deer"]
+    assert names[5:] == ["dog", "frog", "horse", "ship", "truck"]
+    first = [names[label] for label in dataset.test.labels[:4]]
+    assert first == ["horse", "airplane", "frog", "truck"]
 
 
-@real
 @pytest.mark.slow
-def test_mnist_and_cifar100_have_their_published_counts() -> None:
-    mnist, cifar100 = data.load("mnist"), data.load("cifar100")
+def test_mnist_and_cifar100_have_their_published_counts(
+    data_folder: pathlib.Path,
+) -> None:
+    mnist = data.load("mnist", directory=data_folder)
+    cifar100 = data.load("cifar100", directory=data_folder)
     assert mnist.train.inputs.shape == (60_000, 28, 28, 1)
     np.testing.assert_allclose([*mnist.mean, *mnist.std], (0.1307, 0.3081), atol=5e-5)
     assert cifar100.num_classes == 100

@@ -11,7 +11,7 @@ from cmd_jax import models
 def test_forward_equals_numpy() -> None:
     images = np.random.default_rng(0).normal(size=(5, 4, 4, 2)).astype(np.float32)
     network = models.create("mlp", num_classes=3, hidden=(16, 8))
-    params, state = network.init(jax.random.key(0), jnp.asarray(images))
+    params, state = jax.jit(network.init)(jax.random.key(0), jnp.asarray(images))
     x = images.reshape(5, -1).astype(np.float64)
     for layer in range(3):
         x = np.maximum(x, 0) if layer else x
@@ -23,7 +23,7 @@ def test_forward_equals_numpy() -> None:
 
 def test_without_hidden_layers_is_linear() -> None:
     network = models.create("mlp", num_classes=3, hidden=())
-    params, _ = network.init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
+    params, _ = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
     assert jax.tree.map(jnp.shape, params) == {
         "dense_0": {"kernel": (4, 3), "bias": (3,)}
     }
@@ -31,7 +31,7 @@ def test_without_hidden_layers_is_linear() -> None:
 
 def test_every_weight_lies_within_its_fan_in_bound() -> None:
     network = models.create("mlp", num_classes=10, hidden=(64,))
-    params, _ = network.init(jax.random.key(0), jnp.zeros((1, 10, 10, 1)))
+    params, _ = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 10, 10, 1)))
     for layer, fan_in in (("dense_0", 100), ("dense_1", 64)):
         for values in params[layer].values():
             assert 0.8 * fan_in**-0.5 < abs(values).max() <= fan_in**-0.5

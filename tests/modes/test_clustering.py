@@ -65,15 +65,15 @@ def test_as_good_as_the_rust_package(key):
 
 
 def test_cost_and_labels_agree(key):
-    dissimilarity = walk_dissimilarity(300)
-    result = k_medoids(dissimilarity, 6, key=key)
-    to_medoid = dissimilarity[np.asarray(result.medoids)[result.labels], np.arange(300)]
+    dissimilarity = walk_dissimilarity(90)
+    result = k_medoids(dissimilarity, 7, key=key)
+    to_medoid = dissimilarity[np.asarray(result.medoids)[result.labels], np.arange(90)]
     np.testing.assert_array_equal(to_medoid, dissimilarity[result.medoids].min(axis=0))
     np.testing.assert_allclose(result.cost, to_medoid.sum(), rtol=1e-6)
 
 
 def test_modes_are_numbered_by_decreasing_size(key):
-    result = k_medoids(walk_dissimilarity(200), 7, key=key)
+    result = k_medoids(walk_dissimilarity(90), 7, key=key)
     sizes = np.bincount(result.labels, minlength=7)
     keys = list(zip(-sizes, np.asarray(result.medoids), strict=True))
     assert keys == sorted(keys)
@@ -81,9 +81,9 @@ def test_modes_are_numbered_by_decreasing_size(key):
 
 
 def test_equal_keys_give_equal_results():
-    dissimilarity = random_distances(60)
+    dissimilarity = random_distances(90)
     first, again, other = (
-        k_medoids(dissimilarity, 15, key=jax.random.key(seed)) for seed in (3, 3, 4)
+        k_medoids(dissimilarity, 7, key=jax.random.key(seed)) for seed in (3, 3, 4)
     )
     jax.tree.map(np.testing.assert_array_equal, first, again)
     assert first.num_swaps != other.num_swaps or first.cost != other.cost
@@ -96,14 +96,6 @@ def test_best_cost_does_not_depend_on_the_order_of_samples(key):
     permuted = k_medoids(dissimilarity[order][:, order], 3, 20, key=key)
     np.testing.assert_allclose(result.cost, permuted.cost, rtol=1e-6)
     assert set(order[permuted.medoids]) == set(np.asarray(result.medoids).tolist())
-
-
-def test_more_restarts_are_never_worse(key):
-    dissimilarity = random_distances(80)
-    keys = jax.random.split(key, 4)
-    single = [k_medoids(dissimilarity, 12, key=k).cost for k in keys]
-    many = k_medoids(dissimilarity, 12, 30, key=key).cost
-    assert many <= min(single) * (1 + 1e-6)
 
 
 def test_planted_clusters_are_recovered(key):
@@ -131,7 +123,7 @@ def test_as_many_modes_as_samples(key):
 
 
 def test_an_interrupted_search_says_so(key):
-    result = k_medoids(random_distances(600), 9, max_sweeps=1, key=key)
+    result = k_medoids(random_distances(600), 5, max_sweeps=1, key=key)
     assert not result.converged
 
 

@@ -117,5 +117,5 @@ def test_convolutions_on_a_cpu_are_dispatched_by_step():
 
 
 def test_unknown_dispatch_is_refused(linear, keys):
-    with pytest.raises(ValueError, match="'loop'.*'scan' and 'step'"):
+    with pytest.raises(ValueError, match=r"'loop'.*'scan' and 'step'"):
         linear.chunk(keys, dispatch="loop")

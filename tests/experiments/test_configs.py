@@ -1,0 +1,48 @@
+"""Every config runs in small, and is what it says in full."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from cmd_jax import config as configs
+from cmd_jax import data, models, trees
+
+FOLDER = pathlib.Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize("name", configs.names(FOLDER))
+def test_every_config_runs_as_smoke(name, run_main, tmp_path):
+    assert run_main(tmp_path, "--config", f"{name}:smoke") == 0
+    (directory,) = tmp_path.glob(f"{name}-*")
+    page = (directory / "report.html").read_text()
+    assert "post-hoc CMD" in page
+    assert "random-walk null" in page
+    assert list((directory / "tables").glob("*.csv"))
+    assert list((directory / "tables").glob("*.md"))
+
+
+@pytest.mark.parametrize("name", configs.names(FOLDER))
+def test_the_docstring_says_paper_command_hardware_and_expectation(name):
+    text = (FOLDER / f"{name}.py").read_text().split('"""')[1]
+    for word in ("Paper:", f"--config {name}", "Hardware:"):
+        assert word in text, word
+
+
+def _template(name, shape):
+    config = configs.load(FOLDER / f"{name}.py")
+    network = models.create(**config.model.to_dict(), num_classes=10)
+    images = np.zeros((1, *shape), np.float32)
+    return jax.eval_shape(network.init, jax.random.key(0), images)[0]
+
+
+def test_lenet5_has_the_papers_size():
+    assert trees.count(_template("lenet5", (32, 32, 3))) == 548_878
+
+
+def test_the_image_data_sets_run_from_their_files(run_main, tmp_path, data_folder):
+    del data_folder
+    assert data.load("cifar10").train.inputs.shape == (50_000, 32, 32, 3)
+    arguments = ("--config", "lenet5:width=1", "--dry_run")
+    assert run_main(tmp_path, *arguments) == 0

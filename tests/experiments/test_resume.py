@@ -1,0 +1,71 @@
+"""A run that was killed, stopped or out of disk ends as the uninterrupted one."""
+
+import errno
+import os
+import signal
+import time
+
+import pytest
+
+
+def _wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if condition():
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"the run ended too early:\n{process.communicate()[0]}")
+
+
+def _num_checkpoints(output):
+    folders = output.glob("digits-*/checkpoints/seeds_0-1/*")
+    return len([path for path in folders if path.name.isdigit()])
+
+
+def test_killed_and_resumed_equals_uninterrupted(
+    start_run, run_main, finished, equal_runs, tmp_path
+):
+    process = start_run(tmp_path, "--config.train.checkpoint_every_seconds=0")
+    _wait_for(lambda: _num_checkpoints(tmp_path) == 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list(tmp_path.glob("digits-*/seed_0/results.json"))
+    assert run_main(tmp_path) == 0
+    equal_runs(finished, tmp_path / finished.name)
+
+
+def test_sigterm_saves_and_exits_0(
+    start_run, run_main, finished, equal_runs, tmp_path, capsys
+):
+    process = start_run(tmp_path)
+    metrics = tmp_path / finished.name / "seed_1" / "metrics.jsonl"
+    _wait_for(metrics.exists, process)
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate()
+    assert process.returncode == 0
+    assert "run the same command again" in text
+    assert _num_checkpoints(tmp_path) == 1
+    assert run_main(tmp_path) == 0
+    equal_runs(finished, tmp_path / finished.name)
+
+
+@pytest.mark.parametrize("allowed", [3, 7])
+def test_a_full_disk_stops_the_run_with_its_records(
+    allowed, run_main, finished, equal_runs, tmp_path, capsys, monkeypatch
+):
+    write, written = os.write, []
+
+    def full(handle, data):
+        written.append(1)
+        if len(written) > 12 * allowed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert run_main(tmp_path) == 1
+    text = capsys.readouterr().err
+    assert "No space left on device" in text
+    assert "run the same command again" in text
+    assert run_main(tmp_path) == 0
+    equal_runs(finished, tmp_path / finished.name)

@@ -1,0 +1,185 @@
+"""The command line: what it accepts and refuses, and that a refusal writes nothing."""
+
+import json
+
+import pytest
+
+from cmd_jax import config as configs
+from cmd_jax import files, runs
+
+
+def test_without_arguments_the_usage_and_the_configs(run_main, capsys):
+    from experiments import run
+
+    assert run.main(["run.py"]) == 2
+    text = capsys.readouterr().err
+    assert "usage:" in text
+    assert "digits" in text
+    assert "lenet5" in text
+
+
+def test_help(capsys):
+    from experiments import run
+
+    assert run.main(["run.py", "--help"]) == 0
+    assert "--dry_run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "digit"], "unknown config 'digit' (did you mean 'digits'?)"),
+        (["--config", "digits:smok"], "(did you mean 'smoke'?)"),
+        (["--config", "nowhere/x.py"], "no config file 'nowhere/x.py'"),
+        (["--config"], "one --config is needed"),
+        (["--dry_run"], "one --config is needed"),
+        (["--config", "digits", "--config.train.batch_siz=3"], "batch_siz"),
+        (["--config", "digits", "--config.trian.batch_size=3"], "trian"),
+        (["--config", "digits", "--config.train.batch_size=many"], "many"),
+        (["--config", "digits", "--config.train.batch_size=0"], "batch_size=0"),
+        (["--config", "digits", "--config.train.batch_size=9999"], "batch_size=9999"),
+        (["--config", "digits", "--config.train.total_epochs=0"], "total_epochs is 0"),
+        (["--config", "digits", "--config.train.num_seeds=0"], "num_seeds is 0"),
+        (["--config", "digits", "--config.train.dispatch=fast"], "'fast'"),
+        (["--config", "digits", "--config.model.name=vgg"], "'vgg'"),
+        (["--config", "digits", "--config.optimizer.name=sdg"], "'sdg'"),
+        (["--config", "digits", "--config.data.name=digit"], "did you mean 'digits'"),
+        (["--config", "digits", "--config.study=mode"], "'mode'"),
+        (["--config", "digits", "--config.modes.num_modes=0"], "num_modes"),
+        (["--config", "digits", "--config.modes.num_modes=2000"], "num_modes"),
+        (["--config", "digits", "--config.modes.num_samples=10000000"], "num_samples"),
+        (["--config", "digits", "--config.modes.method=kmeans"], "'kmeans'"),
+        (["--config", "digits", "--config.train.total_epochs=2"], "records"),
+        (["--config", "digits", "--config.record.pattern=nothing"], "'nothing'"),
+        (["--config", "digits", "--config.record.dtype=float16"], "'float16'"),
+        (["--config", "digits", "--nonsense"], "nonsense"),
+        (["--config", "digits", "nonsense"], "nonsense"),
+        (["--config", "fashion", "--config.data.name=x"], "unknown config 'fashion'"),
+        (
+            ["--config", "digits", "--config.data.name=fashion_mnist"],
+            "scripts/prepare_data fashion_mnist",
+        ),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(
+    arguments, message, run_main, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("CMD_JAX_DATA", str(tmp_path / "no_data"))
+    assert run_main(tmp_path / "runs", *arguments) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(run_main, tmp_path, capsys):
+    output = tmp_path / "runs"
+    assert run_main(output, "--config", "digits:smoke", "--dry_run") == 0
+    text = capsys.readouterr().out
+    assert "parameters  1,210" in text
+    assert "records     6 a seed" in text
+    assert "about" in text
+    assert str(output / "digits-") in text
+    assert not output.exists()
+
+
+def test_a_finished_run_is_shown_and_not_redone(finished, run_main, capsys):
+    results = finished / "seed_0" / "results.json"
+    before = results.stat().st_mtime_ns
+    assert run_main(finished.parent) == 0
+    text = capsys.readouterr().out
+    assert "is finished" in text
+    assert str(finished / "report.html") in text
+    assert results.stat().st_mtime_ns == before
+
+
+def test_only_missing_seeds_are_run(run_main, tmp_path, capsys):
+    arguments = ("--config", "digits:smoke", "--config.train.num_seeds=1")
+    assert run_main(tmp_path, *arguments) == 0
+    (directory,) = tmp_path.glob("digits-*")
+    before = (directory / "seed_0" / "results.json").stat().st_mtime_ns
+    assert run_main(tmp_path, "--config", "digits:smoke") == 0
+    assert (directory / "seed_0" / "results.json").stat().st_mtime_ns == before
+    assert runs.RunDirectory(directory).finished_seeds() == [0, 1]
+    assert run_main(tmp_path, *arguments, "--overwrite") == 0
+    assert runs.RunDirectory(directory).finished_seeds() == [0]
+
+
+def test_a_directory_of_another_config_is_refused(run_main, tmp_path, capsys):
+    from experiments import run
+
+    config = configs.load(run.CONFIGS / "digits.py", "smoke")
+    directory = tmp_path / f"digits-{configs.digest(config)}"
+    runs.RunDirectory(directory).create({"hash": "ffffffff"}, {})
+    assert run_main(tmp_path, "--config", "digits:smoke") == 2
+    assert "of another config" in capsys.readouterr().err
+
+
+def test_two_processes_on_the_same_seeds(run_main, tmp_path, capsys):
+    assert run_main(tmp_path, "--config", "digits:smoke", "--dry_run") == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    directory = runs.RunDirectory(tmp_path / line.split("/")[-1])
+    with directory.claim((0, 1)):
+        assert run_main(tmp_path, "--config", "digits:smoke") == 2
+    assert "is held by process" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_names_step_and_checkpoint(
+    run_main, tmp_path, capsys
+):
+    arguments = ("--config", "digits:smoke", "--config.optimizer.learning_rate=1e30")
+    assert run_main(tmp_path, *arguments) == 1
+    text = capsys.readouterr().err
+    assert "seed 0: the loss of step" in text
+    assert "last good checkpoint" in text
+
+
+def test_a_damaged_trajectory_is_refused_by_its_path(run_main, tmp_path, capsys):
+    arguments = ("--config", "digits:smoke", "--config.train.num_seeds=1")
+    assert run_main(tmp_path, *arguments) == 0
+    (directory,) = tmp_path.glob("digits-*/seed_0")
+    (directory / "results.json").unlink()
+    records = max(directory.glob("trajectory/*"), key=lambda path: path.stat().st_size)
+    files.truncate(records, records.stat().st_size - 1)
+    assert run_main(tmp_path, *arguments) == 2
+    text = capsys.readouterr().err
+    assert "truncated" in text
+    assert "trajectory" in text
+
+
+def test_a_sweep_runs_its_overrides_in_order(run_main, tmp_path, repository):
+    config = tmp_path / "pair.py"
+    text = (repository / "configs" / "digits.py").read_text()
+    config.write_text(
+        text + "\n\ndef sweep():\n"
+        "    return [{'optimizer.learning_rate': rate} for rate in (0.1, 0.2)]\n"
+    )
+    arguments = ("--config", f"{config}:smoke", "--config.train.num_seeds=1")
+    assert run_main(tmp_path / "runs", *arguments) == 0
+    documents = [
+        json.loads(path.read_text())
+        for path in tmp_path.glob("runs/pair-*/config.json")
+    ]
+    rates = sorted(d["config"]["optimizer"]["learning_rate"] for d in documents)
+    assert rates == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--config.record.num_weights=200",),
+        ("--config.record.pattern=*kernel",),
+        ("--config.record.dtype=bfloat16_delta",),
+        ("--config.record.every_epochs=0", "--config.record.num_log_spaced=8"),
+        ("--config.modes.method=hierarchical",),
+        ("--config.modes.method=random_references",),
+        ("--config.log.tensorboard=True",),
+    ],
+    ids=lambda options: options[-1].split(".")[-1],
+)
+def test_the_options_of_recording_fitting_and_logging_work(options, run_main, tmp_path):
+    arguments = ("--config", "digits:smoke", "--config.train.num_seeds=1", *options)
+    assert run_main(tmp_path, *arguments) == 0
+    assert list(tmp_path.glob("digits-*/seed_0/results.json"))
+    if "tensorboard" in options[0]:
+        assert list(tmp_path.glob("digits-*/seed_0/tensorboard/*"))
