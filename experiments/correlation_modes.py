@@ -57,13 +57,13 @@ def _finish_seed(
     curves = _accuracy_curves(setup, recorded, decomposition, state)
     results = {
         "accuracy": {name: float(values[-1]) for name, values in curves.items()},
-        "correlation": modes.mean_correlation(decomposition),
-        "r_squared": modes.mean_r_squared(decomposition),
+        "correlation": decomposition.mean_correlation,
+        "r_squared": decomposition.mean_r_squared,
         "null_correlation": null.correlation,
         "null_r_squared": null.r_squared,
         "num_modes": len(decomposition.references),
         "num_records": len(recorded),
-        "num_constant": modes.num_constant(decomposition),
+        "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
     }
     arrays = {

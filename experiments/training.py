@@ -342,10 +342,14 @@ def _restore(
 
 def initial_states(setup: Setup, keys: Sequence[Key]) -> train.States:
     """Every seed's state before the first step."""
-    return tuple(
-        _initial(setup.network, setup.optimizer, setup.preprocess, setup.dataset, key)
-        for key in keys
-    )
+
+    def initial(key: Key) -> train.TrainState:
+        return _initial(
+            setup.network, setup.optimizer, setup.preprocess, setup.dataset, key
+        )
+
+    compiled = train.jit_once(initial)
+    return tuple(compiled(key) for key in keys)
 
 
 def _open_outputs(

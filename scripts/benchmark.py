@@ -7,7 +7,6 @@ quartiles. A case is added in `benchmark_cases/`; nothing here knows any by name
 
 import argparse
 import datetime
-import difflib
 import importlib.util
 import os
 import pathlib
@@ -26,6 +25,7 @@ from benchmark_cases.case import Case, Work
 from benchmark_cases.row import Row, markdown, summarize
 
 from cmd_jax import files
+from cmd_jax.spelling import did_you_mean
 
 MIN_REPEATS = 15
 
@@ -85,7 +85,13 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--case", nargs="+", metavar="NAME", help="cases to run (default: all)")
     add("--json", metavar="FILE", type=pathlib.Path, help="also write all raw times")
-    add("--repeats", metavar="N", type=int, default=MIN_REPEATS, help="pairs, >= 15")
+    add(
+        "--repeats",
+        metavar="N",
+        type=int,
+        default=MIN_REPEATS,
+        help="pairs to time, at least 15 (the default)",
+    )
     add("--list", action="store_true", help="list the cases and exit")
     return parser
 
@@ -95,9 +101,8 @@ def select(names: Sequence[str] | None, cases: Sequence[Case]) -> list[Case]:
     known = {case.name: case for case in cases}
     for name in names or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"no case {name!r}; there are {', '.join(known)}.{hint}")
+            hint = did_you_mean(name, known)
+            raise ValueError(f"no case {name!r}{hint}; there are {', '.join(known)}")
     chosen = [known[name] for name in dict.fromkeys(names or known)]
     for case in chosen:
         for module in case.requires:

@@ -22,7 +22,7 @@ from cmd_jax.data.dataset import (
     partition,
     take,
 )
-from cmd_jax.rng import stream
+from cmd_jax.rng import generator, stream
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
@@ -114,14 +114,13 @@ def synthetic(
             f"num_test={num_test}; allowed are sizes of at least 1"
         )
     key = stream(jax.random.key(0), "synthetic") if key is None else key
-    # NumPy draws on the host at once; jax.random would compile for every shape.
-    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    patterns = _coarse_patterns(shape, num_classes, generator)
+    draws = generator(key)
+    patterns = _coarse_patterns(shape, num_classes, draws)
     return _dataset(
         "synthetic",
         "cmd_jax.data.synthetic",
-        _noisy(patterns, num_train, generator),
-        _noisy(patterns, num_test, generator),
+        _noisy(patterns, num_train, draws),
+        _noisy(patterns, num_test, draws),
         num_classes=num_classes,
         num_validation=num_validation,
     )
@@ -138,19 +137,19 @@ def _synthetic(num_validation: int, options: dict[str, Any]) -> Dataset:
 
 
 def _coarse_patterns(
-    shape: tuple[int, int, int], num_classes: int, generator: np.random.Generator
+    shape: tuple[int, int, int], num_classes: int, draws: np.random.Generator
 ) -> np.ndarray:
     height, width, channels = shape
-    cells = generator.uniform(0, 255, (num_classes, 4, 4, channels))
+    cells = draws.uniform(0, 255, (num_classes, 4, 4, channels))
     rows, columns = np.arange(height) * 4 // height, np.arange(width) * 4 // width
     return cells[:, rows][:, :, columns].astype(np.float32)
 
 
 def _noisy(
-    patterns: np.ndarray, num_examples: int, generator: np.random.Generator
+    patterns: np.ndarray, num_examples: int, draws: np.random.Generator
 ) -> Examples:
     labels = np.arange(num_examples, dtype=np.int32) % len(patterns)
-    noise = generator.normal(0, 32, (num_examples, *patterns.shape[1:]))
+    noise = draws.normal(0, 32, (num_examples, *patterns.shape[1:]))
     return Examples((patterns[labels] + noise).clip(0, 255).astype(np.uint8), labels)
 
 

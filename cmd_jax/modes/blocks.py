@@ -16,11 +16,10 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32
 
 from cmd_jax import trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
-from cmd_jax.types import ArrayLike
 
 AnyTrajectory = Trajectory | StoredTrajectory
 
@@ -50,7 +49,9 @@ class Block(NamedTuple):
 
 
 def map_blocks(
-    trajectory: AnyTrajectory, leaves: Iterable[int], function: Callable[[Block], Result]
+    trajectory: AnyTrajectory,
+    leaves: Iterable[int],
+    function: Callable[[Block], Result],
 ) -> list[Result]:
     """Calls `function` with each block of the leaves; its results in order.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 
 from cmd_jax import trees
 from cmd_jax.modes.blocks import AnyTrajectory, Block, map_blocks
@@ -60,22 +60,26 @@ class _References(NamedTuple):
     """What a block is multiplied with, and the scales of the references."""
 
     rows: Float32[np.ndarray, "_ records"]  # r̂ of each mode, then 1/T
-    inverse_norm: Float32[np.ndarray, " modes"]
+    norm: Float32[np.ndarray, " modes"]
     mean: Float32[np.ndarray, " modes"]
 
 
 class _BlockFit(NamedTuple):
-    """The columns of a Fit for the weights of a block, and their |correlation|."""
+    """Columns of a Fit for the weights of a block, and their |correlation|.
+
+    The correlation is 0 for a weight that never moved and for no other one.
+    """
 
     labels: UInt8[Array, " weights"]
     slope: Float32[Array, " weights"]
     intercept: Float32[Array, " weights"]
     mean: Float32[Array, " weights"]
-    constant: Bool[Array, " weights"]
     correlation: Float32[Array, " weights"]
 
 
 _Columns = dict[str, list[np.ndarray]]
+
+_UNCORRELATED = np.float32(1e-30)  # the |correlation| of a weight that does move
 
 
 def fit_references(
@@ -138,15 +142,16 @@ class _BlockFitter:
 
     def __call__(self, block: Block) -> tuple[int, np.ndarray]:
         found = _fit_block(block.origin, block.motion, self._device_references)
-        found = jax.device_get(found)
+        found = jax.device_get(found)._asdict() | {"origin": block.origin}
+        found["constant"] = found["correlation"] == 0
         width = block.stop - block.start
         written = {}
         for name, column in self.columns.items():
-            values = block.origin if name == "origin" else getattr(found, name)
             written[name] = column[block.leaf][block.start : block.stop]
-            written[name][...] = values[:width]
+            written[name][...] = found[name][:width]
         self._pin_references(block, written)
-        sums = _sums(written, found.correlation[:width], self._places.shape[1])
+        correlation = found["correlation"][:width]
+        sums = _sums(written["labels"], correlation, self._places.shape[1])
         if not np.isfinite(sums).all():
             check_block(self.trajectory, block.leaf, block.start, block.stop)
         return block.leaf, sums
@@ -155,7 +160,7 @@ class _BlockFitter:
         """Gives the references in a block their own mode, slope 1 and intercept 0."""
         leaf, offset = self._places
         inside = (leaf == block.leaf) & (block.start <= offset) & (offset < block.stop)
-        modes = np.flatnonzero(inside & (self._references.inverse_norm > 0))
+        modes = np.flatnonzero(inside & (self._references.norm > 0))
         weights = offset[modes] - block.start
         written["labels"][weights] = modes
         written["slope"][weights] = 1
@@ -166,10 +171,10 @@ def _normalise(history: Float32[np.ndarray, "records modes"]) -> _References:
     exact = history.astype(np.float64)
     mean = exact.mean(axis=0)
     norm = np.linalg.norm(exact - mean, axis=0)
-    inverse_norm = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
+    directions = (exact - mean) / np.where(norm > 0, norm, 1)
     uniform = np.full((1, len(exact)), 1 / len(exact))
-    rows = np.concatenate([((exact - mean) * inverse_norm).T, uniform])
-    arrays = (x.astype(np.float32) for x in (rows, inverse_norm, mean))
+    rows = np.concatenate([directions.T, uniform])
+    arrays = (x.astype(np.float32) for x in (rows, norm, mean))
     return _References(*arrays)
 
 
@@ -184,15 +189,17 @@ def _fit_block(
     products = jnp.matmul(references.rows, motion, precision=highest)
     labels, strongest = _largest(products[:-1])
     mean = products[-1]
-    slope = strongest * references.inverse_norm[labels]
+    norm = references.norm[labels]
+    slope = jnp.where(norm > 0, strongest / norm, 0)
     intercept = origin + (mean - slope * references.mean[labels])
+    # From the slope: what XLA fuses on a CPU it computes again for every result.
+    explained = (slope * norm) ** 2
     squares = _sum_of_squares(motion)
-    explained = strongest**2
     # Rounding must not make the part larger than the whole.
     energy = jnp.maximum(squares - len(motion) * mean**2, explained)
-    constant = squares == 0
-    correlation = jnp.sqrt(explained / jnp.where(constant, 1, energy))
-    return _BlockFit(labels, slope, intercept, mean, constant, correlation)
+    correlation = jnp.maximum(jnp.sqrt(explained / energy), _UNCORRELATED)
+    correlation = jnp.where(squares == 0, 0, correlation)
+    return _BlockFit(labels, slope, intercept, mean, correlation)
 
 
 def _largest(
@@ -235,16 +242,17 @@ def _empty_columns(sizes: Sequence[int] | np.ndarray) -> _Columns:
 
 
 def _sums(
-    written: dict[str, np.ndarray],
+    labels: UInt8[np.ndarray, " weights"],
     correlation: Float32[np.ndarray, " weights"],
     num_modes: int,
 ) -> Float64[np.ndarray, "3 modes"]:
     """By mode: the moving weights, the sum of their correlations and of its squares."""
-    labels = written["labels"]
-    counts = np.bincount(labels, minlength=num_modes)
-    counts[0] -= np.count_nonzero(written["constant"])
-    totals = [np.bincount(labels, x, num_modes) for x in (correlation, correlation**2)]
-    return np.stack([counts, *totals])
+    # bincount is several times slower where it converts by itself.
+    index, exact = labels.astype(np.intp), correlation.astype(np.float64)
+    weights = (None, exact, exact**2)
+    sums = np.stack([np.bincount(index, x, num_modes) for x in weights])
+    sums[0, 0] -= len(labels) - np.count_nonzero(correlation)
+    return sums
 
 
 def _assemble(

@@ -1,6 +1,7 @@
 """Training by gradients: objective, optimizer, compiled chunks, loop and hooks."""
 
 from cmd_jax.train.chunk import Chunk, States, choose_dispatch, make_chunk
+from cmd_jax.train.compilation import jit_once
 from cmd_jax.train.evaluation import Evaluate, make_evaluate
 from cmd_jax.train.hooks import CheckpointHook, MetricsHook
 from cmd_jax.train.loop import Hook, NonFiniteLossError, train
@@ -25,6 +26,7 @@ __all__ = [
     "create_optimizer",
     "cross_entropy",
     "initial_state",
+    "jit_once",
     "make_chunk",
     "make_evaluate",
     "tensorboard_sink",

@@ -5,13 +5,11 @@ Randomness is no part of it: every draw comes from the run's key and the step.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
 
 from cmd_jax import rng
 from cmd_jax.models import Network
-from cmd_jax.train.compilation import jit_once
 from cmd_jax.types import Array, Key, Params, PyTree
 
 
@@ -46,7 +44,5 @@ def initial_state(
       inputs: one preprocessed batch; only its shape and dtype matter.
       key: the run's root key; the stream "init" is used.
     """
-    params, state = jit_once(network.init)(rng.stream(key, "init"), inputs)
-    # Donated buffers must not be shared, and XLA may give equal constants one buffer.
-    params, state = jax.tree.map(lambda x: jnp.array(x, copy=True), (params, state))
+    params, state = network.init(rng.stream(key, "init"), inputs)
     return TrainState(jnp.zeros((), jnp.int32), params, state, optimizer.init(params))

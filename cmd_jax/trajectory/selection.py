@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Int64
 
-from cmd_jax import trees
+from cmd_jax import rng, trees
 from cmd_jax.types import Key, Params
 
 Select = str | int | None
@@ -49,9 +49,9 @@ def sample_coordinates(
         )
     if key is None:
         raise ValueError(f"select={num_coordinates} draws a sample: pass key")
-    # NumPy draws K of N in O(K) memory, where jax.random.choice permutes all N.
-    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
-    drawn = generator.choice(num_weights, num_coordinates, replace=False, shuffle=False)
+    drawn = rng.generator(key).choice(
+        num_weights, num_coordinates, replace=False, shuffle=False
+    )
     leaf, offset = trees.locate(np.sort(drawn), sizes[is_float])
     return starts[is_float][leaf] + offset
 

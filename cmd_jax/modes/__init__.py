@@ -1,0 +1,38 @@
+"""Correlation Mode Decomposition of training trajectories, and what chance gives.
+
+Figures are in `cmd_jax.modes.figures`, which needs Matplotlib.
+"""
+
+from cmd_jax.modes.clustering import KMedoids, k_medoids
+from cmd_jax.modes.correlation import correlation_matrix
+from cmd_jax.modes.decomposition import (
+    METHODS,
+    Decomposition,
+    check_sizes,
+    decompose,
+    reconstruct,
+)
+from cmd_jax.modes.fit import Fit, fit_references
+from cmd_jax.modes.histories import gather
+from cmd_jax.modes.linkage import hierarchical, references_of
+from cmd_jax.modes.null import NullModel, random_walk_null
+from cmd_jax.modes.sampling import sample_weights
+
+__all__ = [
+    "METHODS",
+    "Decomposition",
+    "Fit",
+    "KMedoids",
+    "NullModel",
+    "check_sizes",
+    "correlation_matrix",
+    "decompose",
+    "fit_references",
+    "gather",
+    "hierarchical",
+    "k_medoids",
+    "random_walk_null",
+    "reconstruct",
+    "references_of",
+    "sample_weights",
+]

@@ -1,0 +1,304 @@
+"""Post-hoc CMD: w_i(t) ≈ a_i r_c(i)(t) + b_i (arXiv 2312.13247, eq. 2 and §3).
+
+A sample of weights is clustered by its correlations; the central weight of each cluster
+is its mode's reference; every weight joins the reference it correlates with most.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float32, Float64, Int, Int64
+
+from cmd_jax import rng, trees
+from cmd_jax.modes.blocks import AnyTrajectory
+from cmd_jax.modes.clustering import k_medoids
+from cmd_jax.modes.correlation import correlation_matrix
+from cmd_jax.modes.fit import fit_references
+from cmd_jax.modes.histories import gather, modelled_leaves
+from cmd_jax.modes.linkage import hierarchical, references_of
+from cmd_jax.modes.sampling import sample_weights
+from cmd_jax.spelling import did_you_mean
+from cmd_jax.types import Array, Key, Params, PyTree
+
+METHODS = ("k_medoids", "hierarchical", "random_references")
+_MAX_MODES = 255  # labels are uint8
+
+
+class Decomposition(NamedTuple):
+    """A trajectory as a few reference weights and how all others follow them.
+
+    `labels`, `slope`, `intercept`, `mean`, `constant` and `origin` are pytrees like the
+    parameters, of NumPy arrays; in carried leaves they are zero. Coordinates are flat
+    ones, in tree order over all leaves.
+
+    Attributes:
+      labels: c, the mode of each weight, uint8.
+      slope: a, float32; exactly 1 for a reference, 0 for a weight that never moved.
+      intercept: b, float32; exactly 0 for a reference.
+      mean: the mean over the records, minus `origin`, float32.
+      constant: whether the weight never moved: label 0, slope 0.
+      origin: the first record, float32.
+      references: the coordinate of each mode's reference. There may be fewer modes than
+        asked for, with the method "hierarchical".
+      reference_history: r, the references at each record.
+      samples: the coordinates of the weights that were clustered.
+      steps: the optimizer step of each record.
+      counts: how many moving weights each leaf has in each mode.
+      correlation: the mean of |correlation with the reference| over these weights, 0
+        where there are none.
+      r_squared: the mean over these weights of R², the explained share of a weight's
+        variance over the records.
+      carried: the leaves that are not modelled (integers, or left out by the mask), by
+        name, at the last record.
+      template: shapes and dtypes of the parameters.
+    """
+
+    labels: PyTree
+    slope: PyTree
+    intercept: PyTree
+    mean: PyTree
+    constant: PyTree
+    origin: PyTree
+    references: Int64[np.ndarray, " modes"]
+    reference_history: Float32[np.ndarray, "records modes"]
+    samples: Int64[np.ndarray, " samples"]
+    steps: Int64[np.ndarray, " records"]
+    counts: Int64[np.ndarray, "leaves modes"]
+    correlation: Float64[np.ndarray, "leaves modes"]
+    r_squared: Float64[np.ndarray, "leaves modes"]
+    carried: dict[str, np.ndarray]
+    template: PyTree
+
+    @property
+    def mean_correlation(self) -> float:
+        """The mean of |correlation with the reference| over all moving weights."""
+        return float((self.correlation * self.counts).sum() / self.counts.sum())
+
+    @property
+    def mean_r_squared(self) -> float:
+        """The mean of R² over all moving weights."""
+        return float((self.r_squared * self.counts).sum() / self.counts.sum())
+
+    @property
+    def num_constant(self) -> int:
+        """How many modelled weights never moved."""
+        return int(sum(leaf.sum() for leaf in jax.tree.leaves(self.constant)))
+
+
+def decompose(
+    trajectory: AnyTrajectory,
+    *,
+    num_modes: int = 10,
+    num_samples: int = 1000,
+    method: str = "k_medoids",
+    num_restarts: int = 1,
+    mask: PyTree = None,
+    key: Key,
+) -> Decomposition:
+    """Decomposes a trajectory into correlation modes.
+
+    CMD leaves the initialisation out: pass `trajectory[1:]` of a recorded run. A stored
+    trajectory is read memory-mapped, a few times for the sampled weights and once for
+    all, so it may be larger than memory.
+
+    Args:
+      trajectory: at least 3 records, in memory or stored.
+      num_modes: M, at most 255.
+      num_samples: K, the weights whose correlations are clustered.
+      method: "k_medoids" on 1 - |correlation|; "hierarchical" as in the released code,
+        which may find fewer modes; "random_references", M weights drawn uniformly from
+        all that move, without clustering.
+      num_restarts: random starts of k-medoids, of which the best is kept.
+      mask: a pytree prefix of bools, True where leaves are modelled; None for all.
+        Leaves left out, and those not of floating point, keep their last value.
+      key: the same key gives the same decomposition.
+
+    Returns:
+      The decomposition; `reconstruct` makes parameters of it.
+
+    Raises:
+      ValueError: fewer than 3 records; a number or a method that is not allowed; no
+        motion at all; a history that is not finite (the message names leaf and record).
+
+    Example:
+      >>> import jax, numpy as np
+      >>> from cmd_jax import modes
+      >>> from cmd_jax.trajectory import Trajectory
+      >>> hidden = np.array([[0, 3], [1, 1], [2, 4], [4, 2]], np.float32)
+      >>> weights = hidden @ np.array([[1, 2, -1, 0, 0], [0, 0, 0, 1, -3]], np.float32)
+      >>> trajectory = Trajectory({"kernel": weights + 7}, np.arange(4))
+      >>> fit = modes.decompose(
+      ...     trajectory, num_modes=2, num_samples=5, key=jax.random.key(0)
+      ... )
+      >>> fit.labels["kernel"].tolist(), round(fit.mean_r_squared, 3)
+      ([0, 0, 0, 1, 1], 1.0)
+
+    References:
+      J. Brokman et al., "Enhancing Neural Training via a Correlated Dynamics Model",
+      ICLR 2024.
+    """
+    leaves = modelled_leaves(trajectory.template, mask)
+    check_sizes(
+        num_records=len(trajectory),
+        num_weights=int(trees.leaf_sizes(trajectory.template)[leaves].sum()),
+        num_modes=num_modes,
+        num_samples=num_samples,
+        method=method,
+        num_restarts=num_restarts,
+    )
+    samples = sample_weights(
+        trajectory, num_samples, mask=mask, key=rng.stream(key, "samples")
+    )
+    if method == "random_references":
+        stream = rng.stream(key, "references")
+        references = sample_weights(
+            trajectory, num_modes, even_share=0.0, mask=mask, key=stream
+        )
+    else:
+        histories = gather(trajectory, samples)
+        central = _cluster(histories, num_modes, method, num_restarts, key=key)
+        references = samples[central]
+    fit = fit_references(trajectory, references, mask=mask)
+    return Decomposition(
+        **fit._asdict(),
+        references=references,
+        reference_history=gather(trajectory, references),
+        samples=samples,
+        steps=np.asarray(trajectory.steps),
+        carried=_carried(trajectory, leaves),
+        template=trajectory.template,
+    )
+
+
+def check_sizes(
+    *,
+    num_records: int,
+    num_weights: int,
+    num_modes: int,
+    num_samples: int,
+    method: str,
+    num_restarts: int = 1,
+) -> None:
+    """Refuses what `decompose` would refuse, before there is a trajectory.
+
+    Args:
+      num_records: records to decompose.
+      num_weights: weights that are modelled.
+      num_modes: as for `decompose`, and so on.
+      num_samples: at least `num_modes` and at most `num_weights`.
+      method: one of `METHODS`.
+      num_restarts: at least 1.
+
+    Raises:
+      ValueError: names the value and what is allowed.
+    """
+    if num_records < 3:
+        raise ValueError(
+            f"there are {num_records} records to decompose; at least 3 are needed. "
+            "Record more often or train longer"
+        )
+    if method not in METHODS:
+        raise ValueError(
+            f"method is {method!r}{did_you_mean(method, METHODS)}; allowed are "
+            f"{', '.join(METHODS)}"
+        )
+    if not 1 <= num_samples <= num_weights:
+        raise ValueError(
+            f"num_samples is {num_samples}; allowed are 1 to {num_weights}, the "
+            "weights that are modelled"
+        )
+    most = min(num_samples, _MAX_MODES)
+    if not 1 <= num_modes <= most:
+        raise ValueError(
+            f"num_modes is {num_modes}; allowed are 1 to {most} (num_samples is "
+            f"{num_samples}, and there are at most {_MAX_MODES} modes)"
+        )
+    if num_restarts < 1:
+        raise ValueError(f"num_restarts is {num_restarts}; it must be at least 1")
+
+
+def _cluster(
+    histories: Float32[np.ndarray, "records samples"],
+    num_modes: int,
+    method: str,
+    num_restarts: int,
+    *,
+    key: Key,
+) -> Int[np.ndarray, " modes"]:
+    """The central sample of each mode."""
+    correlation = correlation_matrix(histories)
+    if method == "hierarchical":
+        labels = hierarchical(correlation, num_modes)
+        return references_of(correlation, labels, int(labels.max()) + 1)
+    result = k_medoids(
+        1 - jnp.abs(correlation), num_modes, num_restarts, key=rng.stream(key, "starts")
+    )
+    return np.asarray(result.medoids)
+
+
+def _carried(trajectory: AnyTrajectory, leaves: list[int]) -> dict[str, np.ndarray]:
+    names = trees.leaf_names(trajectory.template)
+    if len(leaves) == len(names):
+        return {}
+    last = jax.tree.leaves(trajectory[len(trajectory) - 1])
+    return {
+        names[number]: np.array(leaf)
+        for number, leaf in enumerate(last)
+        if number not in leaves
+    }
+
+
+def reconstruct(decomposition: Decomposition, *, record: int = -1) -> Params:
+    """The parameters that the modes give at a record: a_i r_c(i)(t) + b_i.
+
+    References and weights that never moved come back exactly; carried leaves are those
+    of the last record.
+
+    Args:
+      decomposition: what `decompose` returned.
+      record: which of its records; negative ones count from the end.
+
+    Returns:
+      Parameters in the structure and dtypes of the trajectory.
+
+    Raises:
+      ValueError: there is no such record.
+
+    Example:
+      >>> import jax, numpy as np
+      >>> from cmd_jax import modes
+      >>> from cmd_jax.trajectory import Trajectory
+      >>> line = np.array([[0.0, 5.0], [1.0, 3.0], [3.0, -1.0]], np.float32)
+      >>> fit = modes.decompose(
+      ...     Trajectory(line, np.arange(3)),
+      ...     num_modes=1,
+      ...     num_samples=2,
+      ...     key=jax.random.key(0),
+      ... )
+      >>> modes.reconstruct(fit, record=1).round(3)
+      Array([1., 3.], dtype=float32)
+    """
+    num_records = len(decomposition.reference_history)
+    if not -num_records <= record < num_records:
+        raise ValueError(
+            f"record is {record}; allowed are {-num_records} to {num_records - 1}"
+        )
+    values = jnp.asarray(decomposition.reference_history[record])
+    columns = (decomposition.labels, decomposition.slope, decomposition.intercept)
+    names = trees.leaf_names(decomposition.template)
+    leaves, structure = jax.tree.flatten(decomposition.template)
+    fitted = zip(*map(jax.tree.leaves, columns), strict=True)
+    params = [
+        jnp.asarray(decomposition.carried[name])
+        if name in decomposition.carried
+        else _follow(values, *column).astype(leaf.dtype)
+        for name, leaf, column in zip(names, leaves, fitted, strict=True)
+    ]
+    return jax.tree.unflatten(structure, params)
+
+
+@jax.jit
+def _follow(values: Array, labels: Array, slope: Array, intercept: Array) -> Array:
+    return slope * values[labels] + intercept
