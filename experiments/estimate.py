@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import jax
 
-from cmd_jax import trees
+from cmd_jax import runs, trees
 from experiments import progress
 from experiments.training import (
     Setup,
@@ -17,7 +17,7 @@ from experiments.training import (
 _STEPS = 10
 
 
-def describe(setup: Setup, directory: object) -> None:
+def describe(setup: Setup, directory: runs.RunDirectory) -> None:
     """Prints parameters, steps, history, time and directory; writes nothing."""
     num_seeds, num_records = len(setup.seeds), len(setup.schedule)
     history = num_records * record_bytes(setup)
@@ -37,7 +37,7 @@ def describe(setup: Setup, directory: object) -> None:
         ),
         ("dispatch", setup.dispatch),
         ("training", f"about {progress.duration(seconds)} on this machine"),
-        ("directory", str(directory)),
+        ("directory", str(directory.root)),
     ):
         progress.say(f"{name:<12}{value}")
 

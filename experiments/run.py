@@ -8,6 +8,7 @@ loss that is not finite, a full disk); 2 the input was refused, nothing was writ
 """
 
 import pathlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -34,7 +35,7 @@ REFUSED = (ValueError, TypeError, FileNotFoundError, ImportError, files.LockedEr
 def main(argv: Sequence[str]) -> int:
     """Runs `argv` (program name first) and returns the exit code."""
     if len(argv) < 2:
-        return _fail(f"{USAGE}\nconfigs: {', '.join(configs.names(CONFIGS))}")
+        return _fail(f"{USAGE}\n{_known_configs()}")
     try:
         options, config_runs = parse(argv)
         if options is None:
@@ -72,71 +73,72 @@ def _fail(message: str, code: int = 2) -> int:
     return code
 
 
-def parse(
-    argv: Sequence[str],
-) -> tuple[Options | None, list[tuple[str, ConfigDict]]]:
-    """The options and the configs to run in order; None after --help."""
+def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDict]]]:
+    """The options and the named configs to run in order; None after --help."""
     values = flags.FlagValues()
-    config_flag = config_flags.DEFINE_config_file(
-        "config",
-        None,
-        "NAME[:ARGUMENT,...]: a config of configs/, or a path that ends in .py.",
-        flag_values=values,
-    )
     flags.DEFINE_string("data_dir", None, "Folder of data sets.", flag_values=values)
     flags.DEFINE_string("output", "runs", "Folder of runs.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Say what would be done, and do nothing.", flag_values=values
     )
-    flags.DEFINE_bool("help", False, "Show this help.", flag_values=values)
     if {"--help", "-h", "-help"} & set(argv):
-        say(f"{USAGE}\n{values.main_module_help() or values.get_help()}")
+        say(f"{USAGE}\n{_known_configs()}\n{values.get_help()}")
         return None, []
-    arguments, name, path = _resolve_config(argv)
-    rest = values(arguments)[1:]
-    if rest:
-        raise flags.Error(f"unexpected argument {rest[0]!r}")
+    name, argument, rest = _take_config(argv)
+    path = configs.find(name, CONFIGS)
+    config = configs.load(path, argument)
+    try:
+        config_flags.DEFINE_config_dict(
+            "config", config, sys_argv=rest, flag_values=values
+        )
+        unexpected = values(rest)[1:]
+    except (AttributeError, KeyError) as error:  # of ml_collections: an unknown field
+        hint = str(error.args[0])
+        for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
+            hint = hint.replace(written, meant)
+        raise flags.Error(f"unknown field of the config: {hint}") from error
+    if unexpected:
+        raise flags.Error(f"unexpected argument {unexpected[0]!r}")
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
         overwrite=bool(values["overwrite"].value),
         dry_run=bool(values["dry_run"].value),
-        command=" ".join(["python", "experiments/run.py", *argv[1:]]),
+        command=shlex.join(["python", "experiments/run.py", *argv[1:]]),
     )
-    return options, _apply_sweep(name, path, config_flag.value)
+    return options, [(path.stem, run) for run in _apply_sweep(path, config)]
 
 
-def _resolve_config(argv: Sequence[str]) -> tuple[list[str], str, pathlib.Path]:
-    """Rewrites `--config NAME:ARGUMENT` to a path and moves it to the front.
+def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:
+    """The config's name, its argument, and the other words of the command line.
 
-    Overrides (`--config.x=1`) are only known to absl once `--config` has been read.
+    absl knows the fields that `--config.x=1` can override once the config is read.
     """
-    rest, values, words = [], [], iter(argv[1:])
+    rest, found, words = [], [], iter(argv)
     for word in words:
         flag, has_value, value = word.partition("=")
         if flag in ("--config", "-config"):
-            values.append(value if has_value else next(words, ""))
+            found.append(value if has_value else next(words, ""))
         else:
             rest.append(word)
-    if len(values) != 1 or not values[0]:
-        raise flags.Error(
-            f"one --config is needed; there are: {', '.join(configs.names(CONFIGS))}"
-        )
-    name, _, argument = values[0].partition(":")
-    path = configs.find(name, CONFIGS)
-    located = f"{path}:{argument}" if argument else str(path)
-    return [argv[0], f"--config={located}", *rest], path.stem, path
+    if len(found) != 1 or not found[0]:
+        raise flags.Error(f"one --config is needed; {_known_configs()}")
+    name, _, argument = found[0].partition(":")
+    return name, argument, rest
 
 
-def _apply_sweep(
-    name: str, path: pathlib.Path, config: ConfigDict
-) -> list[tuple[str, ConfigDict]]:
+def _known_configs() -> str:
+    return f"configs: {', '.join(configs.names(CONFIGS))}"
+
+
+def _apply_sweep(path: pathlib.Path, config: ConfigDict) -> list[ConfigDict]:
+    """The config once for each override of its file's `sweep()`."""
     runs = []
     for override in configs.overrides(path):
         copy = config.copy_and_resolve_references()
         copy.update_from_flattened_dict(override)
-        runs.append((name, copy))
+        runs.append(copy)
     return runs
 
 

@@ -166,7 +166,7 @@ def _r_squared(history: np.ndarray, reconstruction: np.ndarray) -> float:
     """R² of one weight, 1 for one that never moved and is met."""
     residual = np.square(history - reconstruction).sum()
     total = np.square(history - history.mean()).sum()
-    return 1 - residual / total if total > 0 else float(residual == 0)
+    return float(1 - residual / total if total > 0 else residual == 0)
 
 
 def r_squared(

@@ -95,7 +95,8 @@ th {
   font-weight: 600; vertical-align: bottom;
   border-top: 1.5px solid var(--muted); border-bottom: 1px solid var(--muted);
 }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
+td:first-child { white-space: nowrap; }
 tbody tr + tr td { border-top: 1px solid var(--line); }
 .number { text-align: right; }
 td.number { white-space: nowrap; }

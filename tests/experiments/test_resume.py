@@ -22,13 +22,17 @@ def _num_checkpoints(output):
     return len([path for path in folders if path.name.isdigit()])
 
 
+def _num_lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def test_killed_and_resumed_equals_uninterrupted(
     start_run, run_main, finished, equal_runs, tmp_path
 ):
     process = start_run(tmp_path, "--config.train.checkpoint_every_seconds=0")
     _wait_for(lambda: _num_checkpoints(tmp_path) == 2, process)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not list(tmp_path.glob("digits-*/seed_0/results.json"))
     assert run_main(tmp_path) == 0
     equal_runs(finished, tmp_path / finished.name)
@@ -39,7 +43,7 @@ def test_sigterm_saves_and_exits_0(
 ):
     process = start_run(tmp_path)
     metrics = tmp_path / finished.name / "seed_1" / "metrics.jsonl"
-    _wait_for(metrics.exists, process)
+    _wait_for(lambda: _num_lines(metrics) > 1, process)
     process.send_signal(signal.SIGTERM)
     text, _ = process.communicate()
     assert process.returncode == 0
