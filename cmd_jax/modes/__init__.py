@@ -10,12 +10,12 @@ from cmd_jax.modes.decomposition import (
     Decomposition,
     check_sizes,
     decompose,
-    reconstruct,
 )
 from cmd_jax.modes.fit import Fit, fit_references
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.null import NullModel, random_walk_null
+from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.sampling import sample_weights
 
 __all__ = [

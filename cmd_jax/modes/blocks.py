@@ -1,10 +1,10 @@
 """One pass over a history, leaf by leaf and block by block, on every core.
 
 A history may be larger than memory, so it is never copied as a whole. A block holds a
-few weights over all records as *motion*, their differences to the first record: exact
-in float32 also where a weight is much larger than its motion. Blocks have two widths
-only (the rest of a leaf is padded with weights that do not move), so that a jitted
-function of a block is compiled at most twice, and they fit into a processor's cache.
+few weights as their *motion*, the differences of the later records to the first: exact
+in float32 also where a weight is much larger than its motion. Blocks fit into a
+processor's cache and have two widths only (the rest of a leaf is padded with weights
+that do not move), so that a jitted function of a block is compiled at most twice.
 """
 
 import concurrent.futures
@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -23,7 +23,7 @@ from cmd_jax.trajectory import StoredTrajectory, Trajectory
 
 AnyTrajectory = Trajectory | StoredTrajectory
 
-_BLOCK_BYTES = 2**22
+_BLOCK_BYTES = 3 * 2**20  # of a block's motion
 _NARROW = 2048  # weights of a block for small leaves such as biases
 _ALIGNMENT = 64  # bytes: JAX reads aligned NumPy arrays on a CPU without a copy
 
@@ -38,14 +38,14 @@ class Block(NamedTuple):
       start: the first weight's offset in the raveled leaf.
       stop: the offset after the last.
       origin: the weights at the first record; zero beyond `stop - start`.
-      motion: the differences to the first record; zero beyond `stop - start`.
+      motion: the later records minus the first; zero beyond `stop - start`.
     """
 
     leaf: int
     start: int
     stop: int
     origin: Float32[np.ndarray, " weights"]
-    motion: Float32[np.ndarray, "records weights"]
+    motion: Float32[np.ndarray, "_ weights"]
 
 
 def map_blocks(
@@ -106,7 +106,7 @@ def _until_error(
         yield error
 
 
-def _in_order(shares: list[list[Result | Exception]]) -> Iterator[Result]:
+def _in_order(shares: list[list[Any]]) -> Iterator[Any]:
     """The results of blocks that were dealt out in turn; raises the first exception."""
     for result in itertools.chain.from_iterable(itertools.zip_longest(*shares)):
         if isinstance(result, Exception):
@@ -121,7 +121,7 @@ def _read_blocks(
     origins, motions = {}, {}
     for size in (_NARROW, width):
         origins[size] = _aligned((size,))
-        motions[size] = _aligned((len(trajectory), size))
+        motions[size] = _aligned((len(trajectory) - 1, size))
     for leaf, start, stop in ranges:
         size = _NARROW if stop - start <= _NARROW else width
         history = trajectory.read(leaf, start, stop)
@@ -129,7 +129,7 @@ def _read_blocks(
         origin[: stop - start] = history[0]
         origin[stop - start :] = 0
         with np.errstate(invalid="ignore"):  # inf - inf: reported by the caller
-            np.subtract(history, history[0], out=motion[:, : stop - start])
+            np.subtract(history[1:], history[0], out=motion[:, : stop - start])
         motion[:, stop - start :] = 0
         yield Block(leaf, start, stop, origin, motion)
 

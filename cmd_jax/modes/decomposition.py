@@ -20,7 +20,7 @@ from cmd_jax.modes.histories import gather, modelled_leaves
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.sampling import sample_weights
 from cmd_jax.spelling import did_you_mean
-from cmd_jax.types import Array, Key, Params, PyTree
+from cmd_jax.types import Key, PyTree
 
 METHODS = ("k_medoids", "hierarchical", "random_references")
 _MAX_MODES = 255  # labels are uint8
@@ -46,10 +46,10 @@ class Decomposition(NamedTuple):
       samples: the coordinates of the weights that were clustered.
       steps: the optimizer step of each record.
       counts: how many moving weights each leaf has in each mode.
-      correlation: the mean of |correlation with the reference| over these weights, 0
-        where there are none.
       r_squared: the mean over these weights of R², the explained share of a weight's
-        variance over the records.
+        variance over the records; 0 where there are none.
+      correlation: the mean of |correlation with the reference| over a leaf's moving
+        weights, 0 where there are none.
       carried: the leaves that are not modelled (integers, or left out by the mask), by
         name, at the last record.
       template: shapes and dtypes of the parameters.
@@ -66,15 +66,15 @@ class Decomposition(NamedTuple):
     samples: Int64[np.ndarray, " samples"]
     steps: Int64[np.ndarray, " records"]
     counts: Int64[np.ndarray, "leaves modes"]
-    correlation: Float64[np.ndarray, "leaves modes"]
     r_squared: Float64[np.ndarray, "leaves modes"]
+    correlation: Float64[np.ndarray, " leaves"]
     carried: dict[str, np.ndarray]
     template: PyTree
 
     @property
     def mean_correlation(self) -> float:
         """The mean of |correlation with the reference| over all moving weights."""
-        return float((self.correlation * self.counts).sum() / self.counts.sum())
+        return float(self.correlation @ self.counts.sum(axis=1) / self.counts.sum())
 
     @property
     def mean_r_squared(self) -> float:
@@ -248,57 +248,3 @@ def _carried(trajectory: AnyTrajectory, leaves: list[int]) -> dict[str, np.ndarr
         for number, leaf in enumerate(last)
         if number not in leaves
     }
-
-
-def reconstruct(decomposition: Decomposition, *, record: int = -1) -> Params:
-    """The parameters that the modes give at a record: a_i r_c(i)(t) + b_i.
-
-    References and weights that never moved come back exactly; carried leaves are those
-    of the last record.
-
-    Args:
-      decomposition: what `decompose` returned.
-      record: which of its records; negative ones count from the end.
-
-    Returns:
-      Parameters in the structure and dtypes of the trajectory.
-
-    Raises:
-      ValueError: there is no such record.
-
-    Example:
-      >>> import jax, numpy as np
-      >>> from cmd_jax import modes
-      >>> from cmd_jax.trajectory import Trajectory
-      >>> line = np.array([[0.0, 5.0], [1.0, 3.0], [3.0, -1.0]], np.float32)
-      >>> fit = modes.decompose(
-      ...     Trajectory(line, np.arange(3)),
-      ...     num_modes=1,
-      ...     num_samples=2,
-      ...     key=jax.random.key(0),
-      ... )
-      >>> modes.reconstruct(fit, record=1).round(3)
-      Array([1., 3.], dtype=float32)
-    """
-    num_records = len(decomposition.reference_history)
-    if not -num_records <= record < num_records:
-        raise ValueError(
-            f"record is {record}; allowed are {-num_records} to {num_records - 1}"
-        )
-    values = jnp.asarray(decomposition.reference_history[record])
-    columns = (decomposition.labels, decomposition.slope, decomposition.intercept)
-    names = trees.leaf_names(decomposition.template)
-    leaves, structure = jax.tree.flatten(decomposition.template)
-    fitted = zip(*map(jax.tree.leaves, columns), strict=True)
-    params = [
-        jnp.asarray(decomposition.carried[name])
-        if name in decomposition.carried
-        else _follow(values, *column).astype(leaf.dtype)
-        for name, leaf, column in zip(names, leaves, fitted, strict=True)
-    ]
-    return jax.tree.unflatten(structure, params)
-
-
-@jax.jit
-def _follow(values: Array, labels: Array, slope: Array, intercept: Array) -> Array:
-    return slope * values[labels] + intercept

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int
 
 from cmd_jax import trees
 from cmd_jax.modes.blocks import AnyTrajectory, on_host
-from cmd_jax.types import PyTree
+from cmd_jax.types import ArrayLike, PyTree
 
 
 def modelled_leaves(template: PyTree, mask: PyTree) -> list[int]:
@@ -62,8 +62,9 @@ def gather(
     return histories
 
 
-def raise_not_finite(trajectory: AnyTrajectory, leaf: int, history: np.ndarray) -> None:
+def raise_not_finite(trajectory: AnyTrajectory, leaf: int, history: ArrayLike) -> None:
     """Raises a ValueError if a history of weights in `leaf` is not finite."""
+    history = np.asarray(history)
     finite = np.isfinite(history)
     if finite.all():
         return
@@ -78,8 +79,10 @@ def raise_not_finite(trajectory: AnyTrajectory, leaf: int, history: np.ndarray) 
 
 def check_block(trajectory: AnyTrajectory, leaf: int, start: int, stop: int) -> None:
     """Raises the ValueError of a block whose sums were found not to be finite."""
-    raise_not_finite(trajectory, leaf, trajectory.read(leaf, start, stop))
+    history = on_host(trajectory).read(leaf, start, stop)
+    raise_not_finite(trajectory, leaf, history)
+    name = trees.leaf_names(trajectory.template)[leaf]
     raise ValueError(
-        f"leaf {trees.leaf_names(trajectory.template)[leaf]!r} moves by more than 1e18: "
-        "float32 does not hold the squares. Leave the leaf out by mask"
+        f"leaf {name!r} moves by more than 1e18, and float32 does not hold the "
+        "squares: leave the leaf out by mask"
     )
