@@ -23,7 +23,7 @@ from cmd_jax.trajectory import StoredTrajectory, Trajectory
 
 AnyTrajectory = Trajectory | StoredTrajectory
 
-_BLOCK_BYTES = 3 * 2**20  # of a block's motion
+_BLOCK_BYTES = 2**22  # of a wide block's motion
 _NARROW = 2048  # weights of a block for small leaves such as biases
 _ALIGNMENT = 64  # bytes: JAX reads aligned NumPy arrays on a CPU without a copy
 

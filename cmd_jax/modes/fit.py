@@ -112,8 +112,7 @@ class _Sums(NamedTuple):
     ) -> "_Sums":
         index = labels.astype(np.intp)  # bincount is slower where it converts by itself
         counts = np.bincount(index, minlength=num_modes)
-        # Weights that never moved have label 0 and correlation 0.
-        counts[0] -= np.count_nonzero(constant)
+        counts -= np.bincount(labels[constant], minlength=num_modes)
         squares = np.square(correlation, dtype=np.float64)
         r_squared = np.bincount(index, squares, num_modes)
         return cls(counts, r_squared, float(correlation.sum()))
