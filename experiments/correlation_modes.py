@@ -10,21 +10,28 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cmd_jax import host, modes, rng, runs, train
+from cmd_jax import host, modes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import estimate, modes_page, progress, training
-from experiments.training import Options, Setup
+from experiments.setup import (
+    Options,
+    Setup,
+    num_recorded,
+    prepare,
+    records_whole_network,
+)
 
 _MAX_EVALUATED = 50  # records whose reconstruction is tested, evenly spaced
-_NUM_SHOWN = 6  # weights whose fit is drawn
+_NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
+_MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
 
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
-    setup = training.prepare(config, options.data_directory)
+    setup = prepare(config, options.data_directory)
     modes.check_sizes(
         num_records=len(setup.schedule) - 1,
-        num_weights=training.num_recorded(setup),
+        num_weights=num_recorded(setup),
         **_decompose_options(config.modes),
     )
     if options.dry_run:
@@ -70,7 +77,7 @@ def _finish_seed(
         "epochs": epochs,
         "evaluated_epochs": epochs[_evaluated(len(recorded))],
         **{f"accuracy_{name}": values for name, values in curves.items()},
-        **modes_page.arrays(recorded, decomposition, num_shown=_NUM_SHOWN),
+        **_figure_arrays(recorded, decomposition),
     }
     directory.finish(results, arrays)
 
@@ -91,7 +98,7 @@ def _accuracy_curves(
 
     Nothing where only a part of the weights was recorded: such a record is no network.
     """
-    if not training.records_whole_network(setup):
+    if not records_whole_network(setup):
         return {}
     evaluate = setup.evaluations["test"]
     sources = {
@@ -112,3 +119,44 @@ def _accuracy_curves(
                 curves[name].append(float(accuracy))
             advance(done, "")
     return {name: np.array(values) for name, values in curves.items()}
+
+
+def _figure_arrays(
+    recorded: StoredTrajectory, decomposition: modes.Decomposition
+) -> dict[str, np.ndarray]:
+    """What the page's figures need: sampled histories, fits, the modes in each leaf."""
+    samples = np.asarray(decomposition.samples)[:_MAX_MATRIX]
+    histories = modes.gather(recorded, samples)
+    columns = (decomposition.labels, decomposition.slope, decomposition.intercept)
+    labels, slope, intercept = (_at(tree, samples) for tree in columns)
+    shown = np.linspace(0, len(samples) - 1, _NUM_SHOWN).round().astype(int)
+    references = decomposition.reference_history[:, labels[shown]]
+    leaf, offset = trees.locate(samples[shown], trees.leaf_sizes(recorded.template))
+    names = trees.leaf_names(recorded.template)
+    return {
+        "leaf_names": np.array(names),
+        "leaf_sizes": trees.leaf_sizes(recorded.template),
+        "correlation": np.asarray(modes.correlation_matrix(histories), np.float16),
+        "sample_labels": labels,
+        "reference_history": decomposition.reference_history,
+        "reference_names": _names(decomposition.references, recorded),
+        "counts": decomposition.counts,
+        "r_squared": decomposition.r_squared,
+        "shown_history": histories[:, shown],
+        "shown_fit": references * slope[shown] + intercept[shown],
+        "shown_labels": labels[shown],
+        "shown_names": np.array(
+            [f"{names[n]}[{i}]" for n, i in zip(leaf, offset, strict=True)]
+        ),
+    }
+
+
+def _at(tree: Any, coordinates: np.ndarray) -> np.ndarray:
+    """The scalars of a pytree at flat coordinates."""
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])[coordinates]
+
+
+def _names(coordinates: np.ndarray, recorded: StoredTrajectory) -> np.ndarray:
+    leaf, offset = trees.locate(coordinates, trees.leaf_sizes(recorded.template))
+    names = trees.leaf_names(recorded.template)
+    return np.array([f"{names[n]}[{i}]" for n, i in zip(leaf, offset, strict=True)])

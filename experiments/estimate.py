@@ -7,7 +7,7 @@ import jax
 
 from cmd_jax import runs, trees
 from experiments import progress
-from experiments.training import (
+from experiments.setup import (
     Setup,
     initial_states,
     make_chunk,

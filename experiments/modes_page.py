@@ -1,13 +1,12 @@
-"""The page of post-hoc CMD: what a seed hands over, and the sections over all seeds."""
+"""The page of post-hoc CMD: its sections, over all finished seeds of a run."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from cmd_jax import files, modes, runs, trees
+from cmd_jax import files, runs
 from cmd_jax.modes import figures
 from cmd_jax.report import (
     Figure,
@@ -18,57 +17,8 @@ from cmd_jax.report import (
     to_markdown,
     write_page,
 )
-from cmd_jax.trajectory import StoredTrajectory
 
 _METHODS = {"sgd": "SGD", "cmd": "post-hoc CMD"}
-_MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
-
-
-def arrays(
-    recorded: StoredTrajectory, decomposition: modes.Decomposition, *, num_shown: int
-) -> dict[str, np.ndarray]:
-    """What the page's figures need of one seed.
-
-    Args:
-      recorded: the records that were decomposed.
-      decomposition: their modes.
-      num_shown: weights whose fit is drawn, spread over the sampled ones.
-    """
-    samples = np.asarray(decomposition.samples)[:_MAX_MATRIX]
-    histories = modes.gather(recorded, samples)
-    columns = (decomposition.labels, decomposition.slope, decomposition.intercept)
-    labels, slope, intercept = (_at(tree, samples) for tree in columns)
-    shown = np.linspace(0, len(samples) - 1, num_shown).round().astype(int)
-    references = decomposition.reference_history[:, labels[shown]]
-    leaf, offset = trees.locate(samples[shown], trees.leaf_sizes(recorded.template))
-    names = trees.leaf_names(recorded.template)
-    return {
-        "leaf_names": np.array(names),
-        "leaf_sizes": trees.leaf_sizes(recorded.template),
-        "correlation": np.asarray(modes.correlation_matrix(histories), np.float16),
-        "sample_labels": labels,
-        "reference_history": decomposition.reference_history,
-        "reference_names": _names(decomposition.references, recorded),
-        "counts": decomposition.counts,
-        "r_squared": decomposition.r_squared,
-        "shown_history": histories[:, shown],
-        "shown_fit": references * slope[shown] + intercept[shown],
-        "shown_labels": labels[shown],
-        "shown_names": np.array(
-            [f"{names[n]}[{i}]" for n, i in zip(leaf, offset, strict=True)]
-        ),
-    }
-
-
-def _at(tree: Any, coordinates: np.ndarray) -> np.ndarray:
-    """The scalars of a pytree at flat coordinates."""
-    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])[coordinates]
-
-
-def _names(coordinates: np.ndarray, recorded: StoredTrajectory) -> np.ndarray:
-    leaf, offset = trees.locate(coordinates, trees.leaf_sizes(recorded.template))
-    names = trees.leaf_names(recorded.template)
-    return np.array([f"{names[n]}[{i}]" for n, i in zip(leaf, offset, strict=True)])
 
 
 class _Run(NamedTuple):

@@ -24,7 +24,7 @@ from cmd_jax import files  # noqa: E402
 from experiments import correlation_modes  # noqa: E402
 from experiments.interruption import Interrupted  # noqa: E402
 from experiments.progress import say  # noqa: E402
-from experiments.training import Options  # noqa: E402
+from experiments.setup import Options  # noqa: E402
 
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"

@@ -1,0 +1,229 @@
+"""A config, resolved and checked: data, network, objective, optimizer, schedules.
+
+`prepare` checks everything that can be refused before a run, and writes nothing.
+"""
+
+import fnmatch
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from cmd_jax import data, models, train, trajectory, trees
+from cmd_jax.types import Array, Key
+
+
+class Options(NamedTuple):
+    """What the command line says besides the config."""
+
+    output: pathlib.Path
+    data_directory: str | None
+    overwrite: bool
+    dry_run: bool
+    command: str
+
+
+class Setup(NamedTuple):
+    """A config, resolved and checked: everything that training needs.
+
+    `preprocess(images, *, train, key)` makes inputs of uint8 images; `template` is one
+    seed's state as shapes.
+    """
+
+    config: ConfigDict
+    dataset: data.Dataset
+    network: models.Network
+    objective: train.Objective
+    optimizer: optax.GradientTransformation
+    preprocess: Callable[..., Array]
+    schedule: trajectory.Schedule
+    steps_per_epoch: int
+    num_steps: int
+    dispatch: str
+    template: train.TrainState
+    evaluations: Mapping[str, train.Evaluate]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that the config asks for."""
+        first = self.config.seed
+        return tuple(range(first, first + self.config.train.num_seeds))
+
+
+def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
+    """Loads the data and builds everything; raises where the config cannot be run."""
+    _check_numbers(config)
+    loading = config.data.to_dict()
+    crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    dataset = data.load(**loading, directory=data_directory)
+    network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
+    examples = len(dataset.train.labels)
+    steps_per_epoch = data.batches_per_epoch(examples, config.train.batch_size)
+    num_steps = steps_per_epoch * config.train.total_epochs
+    options = config.optimizer.to_dict()
+    options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
+    optimizer = train.create_optimizer(**options, num_steps=num_steps)
+    preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
+    dispatch = config.train.dispatch
+    if dispatch == "auto":
+        dispatch = train.choose_dispatch(network.convolutional, jax.default_backend())
+    setup = Setup(
+        config=config,
+        dataset=dataset,
+        network=network,
+        objective=train.cross_entropy(network),
+        optimizer=optimizer,
+        preprocess=preprocess,
+        schedule=_record_schedule(config.record, steps_per_epoch, num_steps),
+        steps_per_epoch=steps_per_epoch,
+        num_steps=num_steps,
+        dispatch=dispatch,
+        template=jax.eval_shape(
+            lambda key: _initial(network, optimizer, preprocess, dataset, key),
+            jax.random.key(0),
+        ),
+        evaluations=_evaluations(config, dataset, network, preprocess, dispatch),
+    )
+    record_bytes(setup)  # refuses a selection that fits no network
+    return setup
+
+
+def _initial(
+    network: models.Network,
+    optimizer: optax.GradientTransformation,
+    preprocess: Callable[..., Array],
+    dataset: data.Dataset,
+    key: Key,
+) -> train.TrainState:
+    inputs = preprocess(dataset.train.inputs[:1])
+    return train.initial_state(network, optimizer, inputs, key=key)
+
+
+def _evaluations(
+    config: ConfigDict,
+    dataset: data.Dataset,
+    network: models.Network,
+    preprocess: Callable[..., Array],
+    dispatch: str,
+) -> dict[str, train.Evaluate]:
+    """The evaluation of each split that has examples."""
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    return {
+        name: train.make_evaluate(
+            network,
+            split,
+            preprocess=preprocess,
+            batch_size=config.eval.batch_size,
+            dispatch=dispatch,
+        )
+        for name, split in splits.items()
+        if len(split.labels)
+    }
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    for name, value, least in (
+        ("seed", config.seed, 0),
+        ("train.total_epochs", config.train.total_epochs, 1),
+        ("train.num_seeds", config.train.num_seeds, 1),
+        ("train.chunk_steps", config.train.chunk_steps, 1),
+        ("train.checkpoint_every_seconds", config.train.checkpoint_every_seconds, 0),
+        ("eval.every_epochs", config.eval.every_epochs, 1),
+        ("eval.batch_size", config.eval.batch_size, 1),
+        ("optimizer.warmup_epochs", config.optimizer.warmup_epochs, 0),
+        ("record.every_epochs", config.record.every_epochs, 0),
+        ("record.every_steps", config.record.every_steps, 0),
+        ("record.num_log_spaced", config.record.num_log_spaced, 0),
+        ("record.num_weights", config.record.num_weights, 0),
+    ):
+        if not value >= least:
+            raise ValueError(f"config.{name} is {value}; it must be at least {least}")
+    if config.train.dispatch not in ("auto", "scan", "step"):
+        raise ValueError(
+            f"config.train.dispatch is {config.train.dispatch!r}; allowed are 'auto', "
+            "'scan' and 'step'"
+        )
+
+
+def _record_schedule(
+    record: ConfigDict, steps_per_epoch: int, num_steps: int
+) -> trajectory.Schedule:
+    """The union of the record's schedules; at least step 0 and the last."""
+    steps = {0, num_steps}
+    every = (record.every_epochs * steps_per_epoch, record.every_steps)
+    for number in filter(None, every):
+        steps |= set(trajectory.every_steps(number, total_steps=num_steps).steps)
+    if record.num_log_spaced:
+        spaced = trajectory.log_spaced(record.num_log_spaced, total_steps=num_steps)
+        steps |= set(spaced.steps)
+    return trajectory.Schedule(tuple(sorted(steps)))
+
+
+def selection(record: ConfigDict) -> str | int | None:
+    """What to record, as the trajectory's writer wants it: None for all."""
+    if record.num_weights and record.pattern != "*":
+        raise ValueError(
+            f"config.record.pattern is {record.pattern!r} and "
+            f"config.record.num_weights is {record.num_weights}; set one of them"
+        )
+    if record.num_weights:
+        return record.num_weights
+    return None if record.pattern == "*" else record.pattern
+
+
+def record_bytes(setup: Setup) -> int:
+    """Bytes of one record on the disk.
+
+    Raises:
+      ValueError: the config's selection does not fit the network.
+    """
+    record = setup.config.record
+    return trajectory.record_bytes(
+        setup.template.params, select=selection(record), dtype=record.dtype
+    )
+
+
+def records_whole_network(setup: Setup) -> bool:
+    """Whether a record holds every parameter, so that it can be evaluated."""
+    return selection(setup.config.record) is None
+
+
+def num_recorded(setup: Setup) -> int:
+    """How many scalars a record holds."""
+    record, params = setup.config.record, setup.template.params
+    if record.num_weights:
+        return record.num_weights
+    sizes = zip(trees.leaf_names(params), trees.leaf_sizes(params), strict=True)
+    return sum(
+        int(size) for name, size in sizes if fnmatch.fnmatchcase(name, record.pattern)
+    )
+
+
+def initial_states(setup: Setup, keys: Sequence[Key]) -> train.States:
+    """Every seed's state before the first step."""
+
+    def initial(key: Key) -> train.TrainState:
+        return _initial(
+            setup.network, setup.optimizer, setup.preprocess, setup.dataset, key
+        )
+
+    compiled = train.jit_once(initial)
+    return tuple(compiled(key) for key in keys)
+
+
+def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
+    """The compiled steps of all seeds."""
+    return train.make_chunk(
+        setup.objective,
+        setup.optimizer,
+        setup.dataset.train,
+        preprocess=lambda images, key: setup.preprocess(images, train=True, key=key),
+        batch_size=setup.config.train.batch_size,
+        max_steps=setup.config.train.chunk_steps,
+        dispatch=setup.dispatch,
+        vectorize=not setup.network.convolutional,
+        keys=keys,
+    )
