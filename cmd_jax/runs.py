@@ -137,11 +137,7 @@ class RunDirectory(NamedTuple):
         """
         if not self.root.exists():
             return
-        if not self._config.exists():
-            raise ValueError(
-                f"{self.root} exists and is no run directory (it has no "
-                f"{self._config.name}); choose another --output"
-            )
+        self._check_is_run()
         found = self.config()["hash"]
         if found != config["hash"]:
             raise ValueError(
@@ -201,12 +197,22 @@ class RunDirectory(NamedTuple):
 
         Raises:
           LockedError: a process is at work in it.
+          ValueError: it is no run directory.
         """
+        if not self.root.exists():
+            return
+        self._check_is_run()
         with contextlib.ExitStack() as owned:
             for path in (self.root / "checkpoints").glob("*.lock"):
                 owned.enter_context(files.lock(path))
-            if self.root.exists():
-                shutil.rmtree(self.root)
+            shutil.rmtree(self.root)
+
+    def _check_is_run(self) -> None:
+        if not self._config.exists():
+            raise ValueError(
+                f"{self.root} exists and is no run directory (it has no "
+                f"{self._config.name}); choose another --output"
+            )
 
     @property
     def _config(self) -> pathlib.Path:

@@ -90,6 +90,14 @@ def test_directories_of_others_are_refused(directory, tmp_path):
         directory.check_config(DOCUMENT)
 
 
+def test_only_run_directories_are_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match="is no run directory"):
+        runs.RunDirectory(tmp_path / "mine").remove()
+    assert (tmp_path / "mine" / "thesis.tex").exists()
+
+
 def test_damaged_arrays_are_refused_by_path(directory):
     _finish(directory, 0)
     next(directory.seed(0).root.glob("*.npz")).write_bytes(b"PK")
