@@ -160,11 +160,14 @@ class RunDirectory(NamedTuple):
         """Versions, devices and the command of the latest start."""
         return files.read_json(self._environment)
 
-    def create(self, config: dict[str, Any], environment: dict[str, Any]) -> None:
+    def create(self, config: dict[str, Any]) -> None:
         """Makes the directory, or goes on in the one that is there."""
         self.check_config(config)
         if not self._config.exists():
             files.write_json(self._config, config)
+
+    def write_environment(self, environment: dict[str, Any]) -> None:
+        """Writes what `environment` gives; only for who has claimed seeds."""
         files.write_json(self._environment, environment)
 
     @contextlib.contextmanager

@@ -101,7 +101,7 @@ def _accuracy(run: _Run) -> Section:
         name: np.stack([seed[f"accuracy_{key}"] for seed in run.arrays])
         for key, name in _METHODS.items()
     }
-    paper = run.document["config"].get("paper", {})
+    paper = run.document["config"]["paper"]
     rows = [
         [name, mean_std(_accuracies(run, key)), paper.get(name)]
         for key, name in _METHODS.items()

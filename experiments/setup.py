@@ -4,6 +4,7 @@
 """
 
 import fnmatch
+import importlib.util
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class Setup(NamedTuple):
 def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
     """Loads the data and builds everything; raises where the config cannot be run."""
     _check_numbers(config)
+    _check_sinks(config.log)
     loading = config.data.to_dict()
     crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
     dataset = data.load(**loading, directory=data_directory)
@@ -122,6 +124,18 @@ def _evaluations(
         for name, split in splits.items()
         if len(split.labels)
     }
+
+
+def _check_sinks(log: ConfigDict) -> None:
+    for option, wanted, package in (
+        ("tensorboard", log.tensorboard, "tensorboardX"),
+        ("wandb", log.wandb, "wandb"),
+    ):
+        if wanted and importlib.util.find_spec(package) is None:
+            raise ImportError(
+                f"config.log.{option} needs {package}, which is not installed: "
+                f"pip install {package}"
+            )
 
 
 def _check_numbers(config: ConfigDict) -> None:

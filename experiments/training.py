@@ -59,8 +59,9 @@ def run_seeds(
         progress.say(f"{directory.root} is finished; --overwrite begins anew")
     with stop_on_signals() as should_stop:
         for group in groups:
-            directory.create(document, environment.describe(options.command))
+            directory.create(document)
             with directory.claim(group):
+                directory.write_environment(environment.describe(options.command))
                 _run_group(setup, directory, group, should_stop, finish)
     if groups or not directory.report.exists():
         report(directory)
@@ -129,13 +130,19 @@ def train_group(
             )
         except train.NonFiniteLossError as error:
             raise FloatingPointError(
-                f"seed {group[error.seed_index]}: {error}; the last good checkpoint is "
-                f"step {checkpoints.latest()} in {checkpoints.folder}. Lower "
-                "config.optimizer.learning_rate"
+                f"seed {group[error.seed_index]}: {error}; {_last_good(checkpoints)}. "
+                "Lower config.optimizer.learning_rate"
             ) from error
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {_RESUME}")
     return states
+
+
+def _last_good(checkpoints: Checkpoints) -> str:
+    step = checkpoints.latest()
+    if step is None:
+        return "there is no checkpoint before it"
+    return f"the last good checkpoint is step {step} in {checkpoints.folder}"
 
 
 def _restore(

@@ -15,7 +15,7 @@ DOCUMENT = {"hash": "0a0a0a0a", "config": {}}
 @pytest.fixture
 def directory(tmp_path):
     run = runs.RunDirectory(tmp_path / "digits-0a0a0a0a")
-    run.create(DOCUMENT, {"command": "x"})
+    run.create(DOCUMENT)
     return run
 
 

@@ -1,5 +1,6 @@
 """The command line: what it accepts and refuses, and that a refusal writes nothing."""
 
+import importlib.util
 import json
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_directory_of_another_config_is_refused(run_main, tmp_path, capsys):
 
     config = configs.load(run.CONFIGS / "digits.py", "smoke")
     directory = tmp_path / f"digits-{configs.digest(config)}"
-    runs.RunDirectory(directory).create({"hash": "ffffffff"}, {})
+    runs.RunDirectory(directory).create({"hash": "ffffffff"})
     assert run_main(tmp_path, "--config", "digits:smoke") == 2
     assert "of another config" in capsys.readouterr().err
 
@@ -119,20 +120,49 @@ def test_two_processes_on_the_same_seeds(run_main, tmp_path, capsys):
 
     digest = configs.digest(configs.load(run.CONFIGS / "digits.py", "smoke"))
     directory = runs.RunDirectory(tmp_path / f"digits-{digest}")
-    directory.create({"hash": digest}, {})
+    directory.create({"hash": digest})
     with directory.claim((0, 1)):
+        directory.write_environment({"command": "of the first"})
         assert run_main(tmp_path, "--config", "digits:smoke") == 2
+    assert directory.environment() == {"command": "of the first"}
     assert "is held by process" in capsys.readouterr().err
 
 
-def test_a_loss_that_is_not_finite_names_step_and_checkpoint(
-    run_main, tmp_path, capsys
-):
+def test_a_loss_that_is_not_finite_names_its_step(run_main, tmp_path, capsys):
     arguments = ("--config", "digits:smoke", "--config.optimizer.learning_rate=1e30")
     assert run_main(tmp_path, *arguments) == 1
     text = capsys.readouterr().err
     assert "seed 0: the loss of step" in text
-    assert "last good checkpoint" in text
+    assert "there is no checkpoint before it" in text
+
+
+def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(
+    run_main, tmp_path, capsys
+):
+    # The warm-up makes the first chunks finite.
+    arguments = (
+        "--config",
+        "digits:smoke",
+        "--config.optimizer.learning_rate=1e12",
+        "--config.optimizer.warmup_epochs=5",
+        "--config.train.chunk_steps=1",
+        "--config.train.checkpoint_every_seconds=0",
+    )
+    assert run_main(tmp_path, *arguments) == 1
+    assert "last good checkpoint is step" in capsys.readouterr().err
+
+
+def test_a_missing_logger_is_refused_before_anything_is_written(
+    run_main, tmp_path, capsys, monkeypatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda n: None if n == "wandb" else find(n)
+    )
+    arguments = ("--config", "digits:smoke", "--config.log.wandb=project")
+    assert run_main(tmp_path / "runs", *arguments) == 2
+    assert "pip install wandb" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_damaged_trajectory_is_refused_by_its_path(run_main, tmp_path, capsys):
