@@ -75,6 +75,7 @@ def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
     Args:
       tree: arrays of the host, or of this process's devices; equal in every process.
+        Global arrays that lie as wanted are passed through.
       sharding: of every leaf.
 
     Returns:
@@ -95,6 +96,8 @@ def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
 
 
 def _place(leaf: PyTree, sharding: NamedSharding) -> jax.Array:
+    if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
+        return leaf
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         data = _place(jax.random.key_data(leaf), sharding)
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
