@@ -93,6 +93,14 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
     return setup
 
 
+def with_dispatch(setup: Setup, dispatch: str) -> Setup:
+    """The same setup with its steps and evaluations dispatched in another way."""
+    evaluations = _evaluations(
+        setup.config, setup.dataset, setup.network, setup.preprocess, dispatch
+    )
+    return setup._replace(dispatch=dispatch, evaluations=evaluations)
+
+
 def _initial(
     network: models.Network,
     optimizer: optax.GradientTransformation,
