@@ -75,12 +75,11 @@ class MetricsFile:
 def _parse(line: bytes, path: pathlib.Path, number: int) -> Row:
     try:
         row = json.loads(line)
-        known = isinstance(row["step"], int)
+        if isinstance(row["step"], int):
+            return row
     except (ValueError, TypeError, KeyError):
-        known = False
-    if not known:
-        raise ValueError(f"{path}, line {number}, is not a row of metrics")
-    return row
+        pass
+    raise ValueError(f"{path}, line {number}, is not a row of metrics")
 
 
 def tensorboard_sink(folder: pathlib.Path, *, resume_step: int) -> Sink:
