@@ -3,6 +3,10 @@
     python experiments/run.py --config digits
     python experiments/run.py --config lenet5:smoke --config.train.num_seeds=3
 
+On several machines (docs/devices.md) the same command is started once on each:
+
+    python experiments/run.py --config lenet5 --distributed
+
 Exit codes: 0 done, or stopped by a signal with everything saved; 1 the run failed (a
 loss that is not finite, a full disk); 2 the input was refused, nothing was written.
 """
