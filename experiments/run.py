@@ -33,7 +33,15 @@ from experiments.setup import Options  # noqa: E402
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"
 STUDIES = {"correlation_modes": correlation_modes.run}
-REFUSED = (ValueError, TypeError, FileNotFoundError, ImportError, files.LockedError)
+REFUSED = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    ImportError,
+    files.LockedError,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,6 +62,8 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error}\n{USAGE}")
     except FloatingPointError as error:
         return _fail(str(error), code=1)
+    except MemoryError as error:
+        return _fail(f"out of memory. {error}", code=1)
     except REFUSED as error:
         return _fail(str(error))
     except OSError as error:
@@ -104,6 +114,9 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
         raise flags.Error(f"unknown field of the config: {hint}") from error
     if unexpected:
         raise flags.Error(f"unexpected argument {unexpected[0]!r}")
+    for name in ("data_dir", "output"):
+        if str(values[name].value).startswith("-"):
+            raise flags.Error(f"--{name} is {values[name].value!r}; it needs a folder")
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
@@ -141,7 +154,10 @@ def _apply_sweep(path: pathlib.Path, config: ConfigDict) -> list[ConfigDict]:
     runs = []
     for override in configs.overrides(path):
         copy = config.copy_and_resolve_references()
-        copy.update_from_flattened_dict(override)
+        try:
+            copy.update_from_flattened_dict(override)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"the sweep of {path}: {error}") from error
         runs.append(copy)
     return runs
 
