@@ -1,5 +1,6 @@
 """Recording, storing and reading the history of a network's parameters."""
 
+from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.history import Trajectory
 from cmd_jax.trajectory.recorder import Recorder
 from cmd_jax.trajectory.schedule import (
@@ -17,6 +18,7 @@ __all__ = [
     "StoredTrajectory",
     "Trajectory",
     "TrajectoryWriter",
+    "convert",
     "every_epochs",
     "every_steps",
     "log_spaced",
