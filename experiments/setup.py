@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory, trees
 from cmd_jax.types import Array, Key
+from experiments import branch
 
 
 class Options(NamedTuple):
@@ -90,7 +91,8 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
         evaluations=_evaluations(config, dataset, network, preprocess, dispatch),
     )
     record_bytes(setup)  # refuses a selection that fits no network
-    return setup
+    params = setup.template.params
+    return setup._replace(config=branch.resolve(config, setup.seeds, params))
 
 
 def _initial(

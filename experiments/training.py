@@ -14,7 +14,7 @@ from cmd_jax import config as configs
 from cmd_jax import runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import environment, progress
+from experiments import branch, environment, progress
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import Options, Setup, initial_states, make_chunk, selection
 
@@ -102,6 +102,9 @@ def train_group(
     seeds = [directory.seed(seed) for seed in group]
     metrics, recorder = _open_outputs(setup, seeds, keys, start)
     if start is None:
+        if config.branch.run:
+            directories = dict(zip(group, seeds, strict=True))
+            states = branch.begin(config, states, directories)
         metrics.write_initial(states)
         recorder.record_initial(states)
     step = start or 0
