@@ -34,8 +34,8 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
       like: the network's parameters, or their shapes and dtypes.
 
     Raises:
-      ValueError: the source has no such run, seed or record, has recorded a part of its
-        network only, or another network; or a branch is given without a run.
+      ValueError: there is no such run, seed or record; the source is damaged, or has
+        recorded a part of its network or another one; a branch is given without a run.
     """
     block = config.branch
     if not block.run:
@@ -46,7 +46,9 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
             )
         return config
     run = runs.RunDirectory(pathlib.Path(block.run))
-    sources = [_open(run, _source_seed(config, seed), like) for seed in seeds]
+    sources = [
+        _open(run, _source_seed(config, seed), like, verify=True) for seed in seeds
+    ]
     step = _step(sources[0], block.record)
     for source in sources:
         _record(source, step)
@@ -97,7 +99,7 @@ def _begin_seed(
     block = config.branch
     run = runs.RunDirectory(pathlib.Path(block.run))
     source = _source_seed(config, seed)
-    stored = _open(run, source, state.params, verify=True)
+    stored = _open(run, source, state.params, verify=False)
     parts: dict[str, PyTree] = {"params": stored[_record(stored, block.step)]}
     origin = {
         "run": block.run,
@@ -172,7 +174,7 @@ def _hash(run: runs.RunDirectory) -> str:
 
 
 def _open(
-    run: runs.RunDirectory, seed: int, like: Params, *, verify: bool = False
+    run: runs.RunDirectory, seed: int, like: Params, *, verify: bool
 ) -> StoredTrajectory:
     _hash(run)
     path = run.seed(seed).trajectory

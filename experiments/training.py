@@ -14,7 +14,7 @@ from cmd_jax import config as configs
 from cmd_jax import runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import branch, environment, progress
+from experiments import branch, environment, export, progress
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import Options, Setup, initial_states, make_chunk, selection
 
@@ -45,6 +45,8 @@ def run_seeds(
       report: writes the page over the finished seeds.
     """
     directory = run_directory(setup, name, options)
+    if options.export is not None:
+        export.check(setup, options.export)
     if options.overwrite:
         directory.remove()
     document = {
@@ -66,6 +68,8 @@ def run_seeds(
     if groups or not directory.report.exists():
         report(directory)
     progress.say(f"report: {directory.report}")
+    if options.export is not None:
+        export.write(setup, directory, options.export)
 
 
 def _run_group(

@@ -1,5 +1,6 @@
 """Recording, storing and reading the history of a network's parameters."""
 
+from cmd_jax.trajectory.array_files import write_safetensors
 from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.history import Trajectory
 from cmd_jax.trajectory.recorder import Recorder
@@ -23,4 +24,5 @@ __all__ = [
     "every_steps",
     "log_spaced",
     "record_bytes",
+    "write_safetensors",
 ]

@@ -7,11 +7,12 @@ bfloat16 needs no PyTorch: JAX has taught it to NumPy.
 
 from collections.abc import Callable, Iterable
 
+import jax
 import numpy as np
 
-from cmd_jax import trees
+from cmd_jax import files, trees
 from cmd_jax.files import Path
-from cmd_jax.types import PyTree
+from cmd_jax.types import Params, PyTree
 
 
 def read_safetensors(path: Path, subtree: str | None) -> PyTree:
@@ -41,6 +42,33 @@ def read_npz(path: Path, subtree: str | None) -> PyTree:
             return _nest(archive.keys(), archive.__getitem__, subtree)
     except Exception as error:  # of zipfile, zlib or NumPy
         raise _unreadable(path, error) from error
+
+
+def write_safetensors(
+    path: Path | str, params: Params, metadata: dict[str, str]
+) -> None:
+    """Writes a network as one `.safetensors` file, atomically.
+
+    Args:
+      path: the file; its folder is made where it does not exist.
+      params: any pytree of arrays. A tensor is named by its leaf's path, joined by "/".
+      metadata: texts for the file's header.
+
+    Example:
+      >>> import pathlib, tempfile
+      >>> import numpy as np
+      >>> from cmd_jax.trajectory import Trajectory, write_safetensors
+      >>> folder = pathlib.Path(tempfile.mkdtemp())
+      >>> params = {"dense": {"bias": np.ones(2, np.float32)}}
+      >>> write_safetensors(folder / "seed_0.safetensors", params, {"step": "10"})
+      >>> Trajectory.open(folder)[0]["dense"]["bias"].tolist()
+      [1.0, 1.0]
+    """
+    from safetensors.numpy import save
+
+    leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves(params)]
+    arrays = dict(zip(trees.leaf_names(params), leaves, strict=True))
+    files.write_atomic(Path(path), save(arrays, metadata))
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
