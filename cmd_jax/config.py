@@ -25,6 +25,9 @@ _NOT_HASHED = (
     ("train", "checkpoint_every_seconds"),
     ("log",),
     ("paper",),
+    # Of a branch the source's hash, step and seed count, wherever its directory lies.
+    ("branch", "run"),
+    ("branch", "record"),
 )
 
 
@@ -65,6 +68,11 @@ def defaults() -> ConfigDict:
                 "pattern": "*",  # of the leaves' names, as "*/kernel"
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
+            },
+            "branch": {  # start from a record of another run
+                "run": "",  # its directory; "": start from a random initialisation
+                "record": -1,  # negative: counted from the end
+                "seed": -1,  # of the source; -1: each seed from the same seed
             },
             "eval": {"every_epochs": 1, "batch_size": 500},
             "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
@@ -203,6 +211,8 @@ def digest(config: ConfigDict) -> str:
       True
     """
     values = to_dict(config)
+    if not values.get("branch", {}).get("run"):
+        values.pop("branch", None)
     for *parents, last in _NOT_HASHED:
         block = values
         for name in parents:

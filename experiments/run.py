@@ -92,6 +92,12 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     values = flags.FlagValues()
     flags.DEFINE_string("data_dir", None, "Folder of data sets.", flag_values=values)
     flags.DEFINE_string("output", "runs", "Folder of runs.", flag_values=values)
+    flags.DEFINE_string(
+        "export",
+        None,
+        "Folder for each finished seed's last record, as .safetensors.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Say what would be done, and do nothing.", flag_values=values
@@ -117,14 +123,22 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     for name in ("data_dir", "output"):
         if str(values[name].value).startswith("-"):
             raise flags.Error(f"--{name} is {values[name].value!r}; it needs a folder")
+    export = values["export"].value
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
         overwrite=bool(values["overwrite"].value),
         dry_run=bool(values["dry_run"].value),
         command=shlex.join(["python", "experiments/run.py", *argv[1:]]),
+        export=None if export is None else pathlib.Path(export),
     )
-    return options, [(path.stem, run) for run in _apply_sweep(path, config)]
+    sweep = _apply_sweep(path, config)
+    if export is not None and len(sweep) > 1:
+        raise flags.Error(
+            f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
+            "of its runs would replace each other"
+        )
+    return options, [(path.stem, run) for run in sweep]
 
 
 def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory, trees
 from cmd_jax.types import Array, Key
+from experiments import branch
 from experiments.checks import check_config, check_memory
 
 _MAX_RECORDS = 10**6
@@ -28,6 +29,7 @@ class Options(NamedTuple):
     overwrite: bool
     dry_run: bool
     command: str
+    export: pathlib.Path | None = None
 
 
 class Setup(NamedTuple):
@@ -105,7 +107,8 @@ def prepare(
         config.train.num_seeds * _num_bytes(setup.template),
     )
     record_bytes(setup)  # refuses a selection that fits no network
-    return setup
+    params = setup.template.params
+    return setup._replace(config=branch.resolve(config, setup.seeds, params))
 
 
 def _num_bytes(template: train.TrainState) -> int:

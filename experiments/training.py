@@ -14,7 +14,7 @@ from cmd_jax import config as configs
 from cmd_jax import runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import environment, progress
+from experiments import branch, environment, export, progress
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import (
     Options,
@@ -52,6 +52,8 @@ def run_seeds(
       report: writes the page over the finished seeds.
     """
     directory = run_directory(setup, name, options)
+    if options.export is not None:
+        export.check(setup, options.export)
     if options.overwrite:
         directory.remove()
     document = {
@@ -75,6 +77,8 @@ def run_seeds(
     if groups or not directory.report.exists():
         report(directory)
     progress.say(f"report: {directory.report}")
+    if options.export is not None:
+        export.write(setup, directory, options.export)
 
 
 def _as_begun(setup: Setup, directory: runs.RunDirectory) -> Setup:
@@ -128,6 +132,9 @@ def train_group(
     seeds = [directory.seed(seed) for seed in group]
     metrics, recorder = _open_outputs(setup, seeds, keys, start)
     if start is None:
+        if config.branch.run:
+            directories = dict(zip(group, seeds, strict=True))
+            states = branch.begin(config, states, directories)
         metrics.write_initial(states)
         recorder.record_initial(states)
     step = start or 0
