@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from cmd_jax import files, trees
+from cmd_jax import files, processes, trees
 from cmd_jax.types import PyTree
 
 _SEAL = "checksums.json"
@@ -47,6 +47,9 @@ class Resumed(NamedTuple):
 
 class Checkpoints:
     """A folder of checkpoints, one per step.
+
+    Of several processes all call every method; each saves and restores its own part of
+    the arrays in the one folder that they share.
 
     Args:
       folder: where they lie; made when the first one is saved.
@@ -91,9 +94,12 @@ class Checkpoints:
 
     def _steps(self) -> list[int]:
         """The steps whose save was finished: Orbax renamed it, and it is sealed."""
-        if not self.folder.exists():
+        if not processes.from_primary(self.folder.exists):
             return []
-        return [step for step in self._manager.all_steps() if self._seal(step).exists()]
+        steps = self._manager.all_steps()
+        return processes.from_primary(
+            lambda: [step for step in steps if self._seal(step).exists()]
+        )
 
     def _seal(self, step: int) -> pathlib.Path:
         return self.folder / str(step) / _SEAL
@@ -103,24 +109,34 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._manager.save(step, args=ocp.args.StandardSave(tree), force=True)
-        if jax.process_index() == 0:
-            folder = self.folder / str(step)
-            found = {str(path.relative_to(folder)): path for path in _files_in(folder)}
-            checksums = {name: files.crc32(path) for name, path in found.items()}
-            files.write_sealed_json(self._seal(step), checksums)
+        with processes.together():
+            if processes.is_primary():
+                folder = self.folder / str(step)
+                checksums = {
+                    str(path.relative_to(folder)): files.crc32(path)
+                    for path in _files_in(folder)
+                }
+                files.write_sealed_json(self._seal(step), checksums)
 
     def _verify(self, step: int) -> None:
         """Raises a DamagedError where a file is missing or not as it was saved."""
-        folder = self.folder / str(step)
+        damage = processes.from_primary(lambda: self._damage(step))
+        if damage is not None:
+            raise DamagedError(
+                f"checkpoint {self.folder / str(step)} is damaged: {damage}"
+            )
+
+    def _damage(self, step: int) -> str | None:
         try:
             for name, checksum in files.read_sealed_json(self._seal(step)).items():
-                if files.crc32(folder / name) != checksum:
-                    raise ValueError(f"{name} does not match its checksum")
+                if files.crc32(self.folder / str(step) / name) != checksum:
+                    return f"{name} does not match its checksum"
         except (FileNotFoundError, ValueError) as error:
-            raise DamagedError(f"checkpoint {folder} is damaged: {error}") from error
+            return str(error)
+        return None
 
     def resume(self, like: PyTree) -> Resumed | None:
-        """Restores the latest good checkpoint, for the one process that goes on saving.
+        """Restores the latest good checkpoint, for the one run that goes on saving.
 
         Later ones that are damaged, and what a kill left of a save, are removed.
 
@@ -152,13 +168,14 @@ class Checkpoints:
         return None
 
     def _remove_after(self, step: int) -> None:
-        if not self.folder.exists():
+        if not processes.from_primary(self.folder.exists):
             return
         for later in [found for found in self._manager.all_steps() if found > step]:
             self._manager.delete(later)
-        if jax.process_index() == 0:
-            for path in self.folder.glob(f"*{_UNFINISHED}*"):
-                shutil.rmtree(path)
+        with processes.together():
+            if processes.is_primary():
+                for path in self.folder.glob(f"*{_UNFINISHED}*"):
+                    shutil.rmtree(path)
 
     def restore(self, step: int, like: PyTree) -> PyTree:
         """Restores the checkpoint of `step` in the structure of `like`.

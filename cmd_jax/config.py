@@ -23,6 +23,8 @@ _NOT_HASHED = (
     ("seed",),
     ("train", "num_seeds"),
     ("train", "checkpoint_every_seconds"),
+    ("train", "num_devices"),  # the same numbers up to rounding
+    ("data", "placement"),
     ("log",),
     ("paper",),
     # Of a branch the source's hash, step and seed count, wherever its directory lies.
@@ -42,6 +44,7 @@ def defaults() -> ConfigDict:
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
                 "flip": False,  # random horizontal flips
+                "placement": "auto",  # of training images: "device", or "host" if large
             },
             "model": {"name": "mlp"},  # and the options of that family
             "optimizer": {
@@ -57,6 +60,7 @@ def defaults() -> ConfigDict:
                 "total_epochs": 1,
                 "batch_size": 128,
                 "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
+                "num_devices": 0,  # that share a batch; 0: as many as divide it
                 "dispatch": "auto",  # "scan", "step", or what is faster here
                 "chunk_steps": 200,  # optimizer steps between two looks, at most
                 "checkpoint_every_seconds": 60.0,

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from cmd_jax import files, runs, train, trees
+from cmd_jax import files, processes, runs, train, trees
 from cmd_jax.checkpoints import read_checkpoint
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Params, PyTree
@@ -82,7 +82,8 @@ def begin(
     for state, (seed, directory) in zip(states, directories.items(), strict=True):
         state, origin = _begin_seed(config, state, seed)
         progress.say(f"seed {seed}: {describe(config)}{_said(origin)}")
-        files.write_json(directory.branch, origin)
+        if processes.is_primary():
+            files.write_json(directory.branch, origin)
         begun.append(state)
     return tuple(begun)
 
