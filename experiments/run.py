@@ -59,11 +59,7 @@ def main(argv: Sequence[str]) -> int:
         if options.processes is not None:
             processes.start(*options.processes)
         with _only_primary_prints(), processes.lost_processes():
-            for name, config in config_runs:
-                _study(config.study)(name, config, options)
-        return 0
-    except Interrupted as stopped:
-        say(str(stopped))
+            _run_in_order(config_runs, options)
         return 0
     except flags.Error as error:
         return _fail(f"{error}\n{USAGE}")
@@ -79,6 +75,16 @@ def main(argv: Sequence[str]) -> int:
             "when the cause is gone",
             code=1,
         )
+
+
+def _run_in_order(
+    config_runs: Sequence[tuple[str, ConfigDict]], options: Options
+) -> None:
+    try:
+        for name, config in config_runs:
+            _study(config.study)(name, config, options)
+    except Interrupted as stopped:
+        say(str(stopped))
 
 
 @contextlib.contextmanager

@@ -63,6 +63,7 @@ def run_seeds(
         "num_devices": 1 if setup.mesh is None else setup.mesh.size,
         "config": configs.to_dict(setup.config),
     }
+    _check_same(document)
     groups = processes.from_primary(
         lambda: _missing_groups(setup, directory, document, options)
     )
@@ -75,6 +76,18 @@ def run_seeds(
     with processes.together():
         if processes.is_primary():
             _conclude(setup, directory, options, report, new=bool(groups))
+
+
+def _check_same(document: dict[str, Any]) -> None:
+    """Refuses a process that was started with another config than the primary."""
+    of_primary = processes.from_primary(lambda: document)
+    with processes.together():
+        if document != of_primary:
+            raise ValueError(
+                f"this process runs {document['name']} with hash {document['hash']}, "
+                f"the primary {of_primary['name']} with hash {of_primary['hash']}: "
+                "start all processes with the same command"
+            )
 
 
 def _missing_groups(
