@@ -123,7 +123,8 @@ def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0]}"
+    text = lines[0].split(" [tensorstore_spec=")[0]  # a page of settings
+    return f"{type(error).__name__}: {text}"
 
 
 def checkpoints_in(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -223,8 +224,11 @@ def _read_tree(folder: pathlib.Path, subtree: str | None) -> PyTree:
 
     handler = ocp.PyTreeCheckpointHandler()
     described = handler.metadata(folder).tree
-    wanted = set(trees.leaves_within(trees.leaf_names(described), subtree))
+    names = trees.leaf_names(described)
+    wanted = set(trees.leaves_within(names, subtree))
     leaves, structure = jax.tree.flatten(described)
+    if texts := [names[n] for n in wanted if getattr(leaves[n], "dtype", None) is None]:
+        raise ValueError(f"{texts[0]!r} is no array: choose a subtree without it")
     item = [
         leaf if number in wanted else ocp.PLACEHOLDER
         for number, leaf in enumerate(leaves)

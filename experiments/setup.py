@@ -144,7 +144,6 @@ def _check_sinks(log: ConfigDict) -> None:
 def _check_numbers(config: ConfigDict) -> None:
     for name, value, least in (
         ("seed", config.seed, 0),
-        ("branch.seed", config.branch.seed, -1),
         ("train.total_epochs", config.train.total_epochs, 1),
         ("train.num_seeds", config.train.num_seeds, 1),
         ("train.chunk_steps", config.train.chunk_steps, 1),

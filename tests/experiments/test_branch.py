@@ -148,6 +148,7 @@ def test_a_branch_is_run_by_the_command_line(source, run_main, tmp_path, capsys)
         (["branch.run=nowhere"], "'nowhere': there is no run directory"),
         (["branch.record=6"], "record is 6; "),
         (["branch.record=-7"], "the records 0 to 5"),
+        (["branch.seed=-2"], "config.branch.seed is -2"),
         (["branch.seed=9"], "has no seed 9; set config.branch.seed to one that"),
         (["train.num_seeds=3"], "has no seed 2"),
         (["model.hidden=(8,)"], "of different networks"),
