@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -51,9 +50,8 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
             "-1: each seed starts from the same seed"
         )
     run = runs.RunDirectory(pathlib.Path(block.run))
-    sources = [
-        _open(run, _source_seed(config, seed), like, verify=True) for seed in seeds
-    ]
+    source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
+    sources = [_open(run, seed, like, verify=True) for seed in source_seeds]
     step = _step(sources[0], block.record)
     for source in sources:
         _record(source, step)
@@ -116,8 +114,8 @@ def _begin_seed(
     for name in _FROM_CHECKPOINT:
         initial = getattr(state, name)
         parts[name], origin[name] = _adopt(initial, checkpoint, name)
-    parts = jax.tree.map(jnp.asarray, parts)
-    return state._replace(**parts), origin
+    begun = state._replace(**parts)
+    return jax.device_put(begun, jax.tree.map(lambda x: x.sharding, state)), origin
 
 
 def _adopt(
