@@ -53,8 +53,9 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
     source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
     sources = [_open(run, seed, like, verify=True) for seed in source_seeds]
     step = _step(sources[0], block.record)
-    for source in sources:
+    for seed, source in zip(source_seeds, sources, strict=True):
         _record(source, step)
+        _checkpoint(run, seed, step)  # refuses a damaged one while nothing is written
     resolved = config.copy_and_resolve_references()
     with resolved.unlocked():
         resolved.branch.source = _hash(run)

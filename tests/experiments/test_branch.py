@@ -162,6 +162,22 @@ def test_refusals(options, message, source, run_main, tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("what", ["trajectory", "checkpoint"])
+def test_a_damaged_source_is_refused(what, source, run_main, tmp_path, capsys):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(source, damaged)
+    if what == "trajectory":
+        path = damaged / "seed_1" / "trajectory" / "records.bin"
+        path.write_bytes(b"x" + path.read_bytes()[1:])
+    else:
+        (path,) = damaged.glob("checkpoints/seeds_0-1/*/default/_METADATA")
+        path.write_text("{")
+    flags = (*ADAM, f"--config.branch.run={damaged}")
+    assert run_main(tmp_path / "runs", *flags) == 2
+    assert str(damaged) in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_source_that_recorded_a_part(run_main, tmp_path, capsys):
     part = ("--config", "digits:smoke", "--config.record.pattern=*kernel")
     assert run_main(tmp_path / "part", *part) == 0
