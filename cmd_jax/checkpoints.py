@@ -8,14 +8,13 @@ wrote it, a checkpoint is a folder whose trees ("items") each have a `_METADATA`
 checkpoint itself, or folders in it such as `default`, `state` and `params`.
 """
 
-import json
 import pathlib
 from typing import Any
 
 import jax
 import numpy as np
 
-from cmd_jax import trees
+from cmd_jax import files, trees
 from cmd_jax.types import PyTree
 
 _OF_TREE = "_METADATA"  # Orbax's description of a tree, beside its arrays
@@ -156,7 +155,7 @@ def _is_checkpoint(folder: pathlib.Path) -> bool:
 def _refuse_unfinished(path: pathlib.Path) -> None:
     unfinished = any(_UNFINISHED in folder.name for folder in (path, *path.glob("*")))
     try:
-        described = json.loads((path / _OF_CHECKPOINT).read_bytes())
+        described = files.read_json(path / _OF_CHECKPOINT)
         unfinished |= described.get("commit_timestamp_nsecs", 0) is None
     except (OSError, ValueError, AttributeError):
         pass  # an old Orbax writes none; where it is damaged, its trees may not be
