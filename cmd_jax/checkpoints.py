@@ -1,7 +1,9 @@
 """Checkpoints of a run's state, and other people's: the only file that knows Orbax.
 
-A save is atomic (Orbax writes beside its target and renames); the last two are kept, so
-that a run survives a checkpoint that was damaged on the disk.
+A save is atomic (Orbax writes beside its target and renames) and sealed afterwards by
+the checksums of its files, which Orbax does not check itself: without them a flipped
+bit gives other numbers. The last two are kept, so that a run survives a checkpoint that
+was damaged on the disk.
 
 Other people's checkpoints are read without their structure being known. Whatever API
 wrote it, a checkpoint is a folder whose trees ("items") each have a `_METADATA`: the
@@ -9,7 +11,8 @@ checkpoint itself, or folders in it such as `default`, `state` and `params`.
 """
 
 import pathlib
-from typing import Any
+import shutil
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,6 +23,25 @@ from cmd_jax.types import PyTree
 _OF_TREE = "_METADATA"  # Orbax's description of a tree, beside its arrays
 _OF_CHECKPOINT = "_CHECKPOINT_METADATA"  # and of the save, beside its trees
 _UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of what is being written
+_SEAL = "checksums.json"  # ours
+
+
+class DamagedError(ValueError):
+    """The files of a checkpoint are not those that were saved; the message has both."""
+
+
+class Resumed(NamedTuple):
+    """The latest good checkpoint.
+
+    Attributes:
+      step: its step.
+      tree: the pytree that was saved.
+      damaged: a message for each later checkpoint, which could not be used.
+    """
+
+    step: int
+    tree: PyTree
+    damaged: tuple[str, ...]
 
 
 class Checkpoints:
@@ -64,24 +86,81 @@ class Checkpoints:
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint, or None."""
-        return self._manager.latest_step() if self.folder.exists() else None
+        return max(self._steps(), default=None)
+
+    def _steps(self) -> list[int]:
+        """The steps whose save was finished: Orbax renamed it, and it is sealed."""
+        if not self.folder.exists():
+            return []
+        return [step for step in self._manager.all_steps() if self._seal(step).exists()]
+
+    def _seal(self, step: int) -> pathlib.Path:
+        return self.folder / str(step) / _SEAL
 
     def save(self, step: int, tree: PyTree) -> None:
         """Saves a pytree of arrays; returns when it is on the disk."""
         import orbax.checkpoint as ocp
 
         self._manager.save(step, args=ocp.args.StandardSave(tree), force=True)
+        if jax.process_index() == 0:
+            folder = self.folder / str(step)
+            found = {str(path.relative_to(folder)): path for path in _files_in(folder)}
+            checksums = {name: files.crc32(path) for name, path in found.items()}
+            files.write_sealed_json(self._seal(step), checksums)
+
+    def resume(self, like: PyTree) -> Resumed | None:
+        """Restores the latest good checkpoint, for the one process that goes on saving.
+
+        Later ones that are damaged, and what a kill left of a save, are removed.
+
+        Args:
+          like: a pytree of the structure, shapes and dtypes that were saved.
+
+        Returns:
+          The checkpoint, or None where no save was ever finished.
+
+        Raises:
+          DamagedError: none of those that are left is good.
+          ValueError: it has another structure or other shapes than `like`.
+        """
+        damaged = []
+        for step in sorted(self._steps(), reverse=True):
+            try:
+                tree = self.restore(step, like)
+            except DamagedError as error:
+                damaged.append(str(error))
+                continue
+            self._remove_after(step)
+            return Resumed(step, tree, tuple(damaged))
+        if damaged:
+            raise DamagedError(
+                f"{'; '.join(damaged)}. No good one is left: pass --overwrite to begin "
+                "anew"
+            )
+        self._remove_after(-1)
+        return None
+
+    def _remove_after(self, step: int) -> None:
+        if not self.folder.exists():
+            return
+        for later in [found for found in self._manager.all_steps() if found > step]:
+            self._manager.delete(later)
+        if jax.process_index() == 0:
+            for path in self.folder.glob(f"*{_UNFINISHED}*"):
+                shutil.rmtree(path)
 
     def restore(self, step: int, like: PyTree) -> PyTree:
         """Restores the checkpoint of `step` in the structure of `like`.
 
         Raises:
+          DamagedError: its files are not those that were saved.
           ValueError: it cannot be read, or has another structure or other shapes than
             `like`; the message names its path and what to do.
         """
         import orbax.checkpoint as ocp
 
         path = self.folder / str(step)
+        _verify(path)
         template = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         self._check_shapes(step, template, path)
         try:
@@ -118,6 +197,20 @@ def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
         name: tuple(x.shape)
         for name, x in zip(names, jax.tree.leaves(tree), strict=True)
     }
+
+
+def _verify(path: pathlib.Path) -> None:
+    """Raises a DamagedError where a file is missing or not as it was saved."""
+    try:
+        for name, checksum in files.read_sealed_json(path / _SEAL).items():
+            if files.crc32(path / name) != checksum:
+                raise ValueError(f"{name} does not match its checksum")
+    except (FileNotFoundError, ValueError) as error:
+        raise DamagedError(f"checkpoint {path} is damaged: {error}") from error
+
+
+def _files_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _first_line(error: Exception) -> str:
@@ -192,6 +285,8 @@ def read_checkpoint(path: pathlib.Path, subtree: str | None = None) -> PyTree:
     """
     path = pathlib.Path(path).absolute()
     _refuse_unfinished(path)
+    if (path / _SEAL).exists():
+        _verify(path)
     try:
         return _read_tree(*_find_tree(path, subtree))
     except Exception as error:  # Orbax and TensorStore raise many kinds

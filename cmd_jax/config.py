@@ -5,10 +5,12 @@ it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
 `defaults()`, which is where a field's meaning is written down.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import pathlib
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -147,12 +149,17 @@ def load(path: str | pathlib.Path, argument: str | None = None) -> ConfigDict:
     """Loads `get_config(argument)` of a config file.
 
     Raises:
-      ValueError: the file defines no `get_config`, or refuses its argument.
+      ValueError: the file cannot be run, defines no `get_config`, or refuses its
+        argument.
     """
     module = _module(pathlib.Path(path))
     if not hasattr(module, "get_config"):
         raise ValueError(f"{path} defines no get_config(argument=None)")
-    return module.get_config(argument)
+    with _foreign_code(path):
+        config = module.get_config(argument)
+    if not isinstance(config, ConfigDict):
+        raise ValueError(f"get_config of {path} gives {config!r}, not a ConfigDict")
+    return config
 
 
 def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
@@ -161,15 +168,31 @@ def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
     An override is flat, `{"optimizer.learning_rate": 0.1}`.
     """
     module = _module(pathlib.Path(path))
-    return list(module.sweep()) if hasattr(module, "sweep") else [{}]
+    if not hasattr(module, "sweep"):
+        return [{}]
+    with _foreign_code(path):
+        return list(module.sweep())
 
 
 def _module(path: pathlib.Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _foreign_code(path):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def _foreign_code(path: str | pathlib.Path) -> Iterator[None]:
+    """Turns whatever a config file raises into a ValueError that names the file."""
+    try:
+        yield
+    except ValueError:  # what `parse_argument` and `find` raise speaks for itself
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ValueError(f"config file {path}: {kind}: {error}") from error
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:

@@ -21,6 +21,8 @@ import numpy as np
 
 from cmd_jax import files
 
+_REMAKE = "remove results.json to have both made again from the trajectory"
+
 
 class SeedDirectory(NamedTuple):
     """The files of one seed."""
@@ -51,7 +53,8 @@ class SeedDirectory(NamedTuple):
         """Writes what the report needs; afterwards the seed counts as finished."""
         with files.replacing(self._arrays) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-        files.write_json(self._results, results)
+        seals = {"seed": self.root.name, "arrays_crc32": files.crc32(self._arrays)}
+        files.write_sealed_json(self._results, {**results, **seals})
 
     @property
     def finished(self) -> bool:
@@ -59,20 +62,37 @@ class SeedDirectory(NamedTuple):
         return self._results.exists()
 
     def results(self) -> dict[str, Any]:
-        """The seed's numbers."""
-        return files.read_json(self._results)
+        """The seed's numbers.
+
+        Raises:
+          ValueError: the file is damaged or another seed's; the message names it.
+        """
+        sealed = self._sealed_results()
+        del sealed["seed"], sealed["arrays_crc32"]
+        return sealed
+
+    def _sealed_results(self) -> dict[str, Any]:
+        sealed = files.read_sealed_json(self._results)
+        if sealed.get("seed") != self.root.name:
+            raise ValueError(
+                f"{self._results} holds the results of {sealed.get('seed')}; {_REMAKE}"
+            )
+        return sealed
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The seed's arrays for figures.
 
         Raises:
+          FileNotFoundError: there is no such file.
           ValueError: the file is damaged; the message names it.
         """
-        try:
-            with np.load(self._arrays, allow_pickle=False) as archive:
-                return dict(archive)
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"{self._arrays} cannot be read: {error}") from error
+        if files.crc32(self._arrays) != self._sealed_results()["arrays_crc32"]:
+            raise ValueError(
+                f"{self._arrays} is damaged: it does not match its checksum in "
+                f"{self._results.name}; {_REMAKE}"
+            )
+        with np.load(self._arrays, allow_pickle=False) as archive:
+            return dict(archive)
 
     @property
     def _results(self) -> pathlib.Path:
@@ -166,24 +186,21 @@ class RunDirectory(NamedTuple):
         Raises:
           ValueError: the file is damaged; the message names it.
         """
-        value = files.read_json(self._config)
-        if not isinstance(value, dict) or "hash" not in value:
-            raise ValueError(f"{self._config} is not the config of a run")
-        return value
+        return files.read_sealed_json(self._config)
 
     def environment(self) -> dict[str, Any]:
         """Versions, devices and the command of the latest start."""
-        return files.read_json(self._environment)
+        return files.read_sealed_json(self._environment)
 
     def create(self, config: dict[str, Any]) -> None:
         """Makes the directory, or goes on in the one that is there."""
         self.check_config(config)
         if not self._config.exists():
-            files.write_json(self._config, config)
+            files.write_sealed_json(self._config, config)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Writes what `environment` gives; only for who has claimed seeds."""
-        files.write_json(self._environment, environment)
+        files.write_sealed_json(self._environment, environment)
 
     @contextlib.contextmanager
     def claim(self, seeds: Sequence[int]) -> Iterator[None]:

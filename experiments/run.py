@@ -29,7 +29,15 @@ from experiments.setup import Options  # noqa: E402
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"
 STUDIES = {"correlation_modes": correlation_modes.run}
-REFUSED = (ValueError, TypeError, FileNotFoundError, ImportError, files.LockedError)
+REFUSED = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    ImportError,
+    files.LockedError,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error}\n{USAGE}")
     except FloatingPointError as error:
         return _fail(str(error), code=1)
+    except MemoryError as error:
+        return _fail(f"out of memory. {error}", code=1)
     except REFUSED as error:
         return _fail(str(error))
     except OSError as error:
@@ -106,6 +116,11 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
         raise flags.Error(f"unknown field of the config: {hint}") from error
     if unexpected:
         raise flags.Error(f"unexpected argument {unexpected[0]!r}")
+    for option in ("data_dir", "output", "export"):
+        if str(values[option].value).startswith("-"):
+            raise flags.Error(
+                f"--{option} is {values[option].value!r}; it needs a folder"
+            )
     export = values["export"].value
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
@@ -151,7 +166,10 @@ def _apply_sweep(path: pathlib.Path, config: ConfigDict) -> list[ConfigDict]:
     runs = []
     for override in configs.overrides(path):
         copy = config.copy_and_resolve_references()
-        copy.update_from_flattened_dict(override)
+        try:
+            copy.update_from_flattened_dict(override)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"the sweep of {path}: {error}") from error
         runs.append(copy)
     return runs
 

@@ -4,10 +4,10 @@
 """
 
 import fnmatch
-import importlib.util
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import optax
@@ -16,6 +16,9 @@ from ml_collections import ConfigDict
 from cmd_jax import data, models, train, trajectory, trees
 from cmd_jax.types import Array, Key
 from experiments import branch
+from experiments.checks import check_config, check_memory
+
+_MAX_RECORDS = 10**6
 
 
 class Options(NamedTuple):
@@ -56,10 +59,17 @@ class Setup(NamedTuple):
         return tuple(range(first, first + self.config.train.num_seeds))
 
 
-def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
-    """Loads the data and builds everything; raises where the config cannot be run."""
-    _check_numbers(config)
-    _check_sinks(config.log)
+def prepare(
+    config: ConfigDict, data_directory: str | None, study: Mapping[str, Any]
+) -> Setup:
+    """Loads the data and builds everything; raises where the config cannot be run.
+
+    Args:
+      config: of a config file, with the overrides of the command line.
+      data_directory: where the data sets are, or None for the default.
+      study: the block of the study, see `check_config`.
+    """
+    check_config(config, study)
     loading = config.data.to_dict()
     crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
     dataset = data.load(**loading, directory=data_directory)
@@ -67,6 +77,7 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
     examples = len(dataset.train.labels)
     steps_per_epoch = data.batches_per_epoch(examples, config.train.batch_size)
     num_steps = steps_per_epoch * config.train.total_epochs
+    schedule = _record_schedule(config.record, steps_per_epoch, num_steps)
     options = config.optimizer.to_dict()
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
     optimizer = train.create_optimizer(**options, num_steps=num_steps)
@@ -81,7 +92,7 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
         objective=train.cross_entropy(network),
         optimizer=optimizer,
         preprocess=preprocess,
-        schedule=_record_schedule(config.record, steps_per_epoch, num_steps),
+        schedule=schedule,
         steps_per_epoch=steps_per_epoch,
         num_steps=num_steps,
         dispatch=dispatch,
@@ -91,9 +102,26 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
         ),
         evaluations=_evaluations(config, dataset, network, preprocess, dispatch),
     )
+    check_memory(
+        f"config.model with {config.train.num_seeds} seeds and their optimizer",
+        config.train.num_seeds * _num_bytes(setup.template),
+    )
     record_bytes(setup)  # refuses a selection that fits no network
     params = setup.template.params
     return setup._replace(config=branch.resolve(config, setup.seeds, params))
+
+
+def _num_bytes(template: train.TrainState) -> int:
+    leaves = jax.tree.leaves(template)
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
+
+
+def with_dispatch(setup: Setup, dispatch: str) -> Setup:
+    """The same setup with its steps and evaluations dispatched in another way."""
+    evaluations = _evaluations(
+        setup.config, setup.dataset, setup.network, setup.preprocess, dispatch
+    )
+    return setup._replace(dispatch=dispatch, evaluations=evaluations)
 
 
 def _initial(
@@ -129,48 +157,18 @@ def _evaluations(
     }
 
 
-def _check_sinks(log: ConfigDict) -> None:
-    for option, wanted, package in (
-        ("tensorboard", log.tensorboard, "tensorboardX"),
-        ("wandb", log.wandb, "wandb"),
-    ):
-        if wanted and importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"config.log.{option} needs {package}, which is not installed: "
-                f"pip install {package}"
-            )
-
-
-def _check_numbers(config: ConfigDict) -> None:
-    for name, value, least in (
-        ("seed", config.seed, 0),
-        ("train.total_epochs", config.train.total_epochs, 1),
-        ("train.num_seeds", config.train.num_seeds, 1),
-        ("train.chunk_steps", config.train.chunk_steps, 1),
-        ("train.checkpoint_every_seconds", config.train.checkpoint_every_seconds, 0),
-        ("eval.every_epochs", config.eval.every_epochs, 1),
-        ("eval.batch_size", config.eval.batch_size, 1),
-        ("optimizer.warmup_epochs", config.optimizer.warmup_epochs, 0),
-        ("record.every_epochs", config.record.every_epochs, 0),
-        ("record.every_steps", config.record.every_steps, 0),
-        ("record.num_log_spaced", config.record.num_log_spaced, 0),
-        ("record.num_weights", config.record.num_weights, 0),
-    ):
-        if not value >= least:
-            raise ValueError(f"config.{name} is {value}; it must be at least {least}")
-    if config.train.dispatch not in ("auto", "scan", "step"):
-        raise ValueError(
-            f"config.train.dispatch is {config.train.dispatch!r}; allowed are 'auto', "
-            "'scan' and 'step'"
-        )
-
-
 def _record_schedule(
     record: ConfigDict, steps_per_epoch: int, num_steps: int
 ) -> trajectory.Schedule:
     """The union of the record's schedules; at least step 0 and the last."""
     steps = {0, num_steps}
     every = (record.every_epochs * steps_per_epoch, record.every_steps)
+    if sum(num_steps // number for number in every if number) > _MAX_RECORDS:
+        raise ValueError(
+            f"config.record.every_epochs is {record.every_epochs} and "
+            f"config.record.every_steps is {record.every_steps}: of {num_steps:,} "
+            f"steps that makes more than {_MAX_RECORDS:,} records"
+        )
     for number in filter(None, every):
         steps |= set(trajectory.every_steps(number, total_steps=num_steps).steps)
     if record.num_log_spaced:
@@ -239,7 +237,7 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         setup.dataset.train,
         preprocess=lambda images, key: setup.preprocess(images, train=True, key=key),
         batch_size=setup.config.train.batch_size,
-        max_steps=setup.config.train.chunk_steps,
+        max_steps=min(setup.config.train.chunk_steps, setup.steps_per_epoch),
         dispatch=setup.dispatch,
         vectorize=not setup.network.convolutional,
         keys=keys,

@@ -16,7 +16,14 @@ from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
 from experiments import branch, environment, export, progress
 from experiments.interruption import Interrupted, stop_on_signals
-from experiments.setup import Options, Setup, initial_states, make_chunk, selection
+from experiments.setup import (
+    Options,
+    Setup,
+    initial_states,
+    make_chunk,
+    selection,
+    with_dispatch,
+)
 
 _RESUME = "run the same command again to go on"
 
@@ -59,6 +66,8 @@ def run_seeds(
     groups = directory.groups_to_run(setup.seeds)
     if not groups and directory.report.exists():
         progress.say(f"{directory.root} is finished; --overwrite begins anew")
+    if groups:
+        setup = _as_begun(setup, directory)
     with stop_on_signals() as should_stop:
         for group in groups:
             directory.create(document)
@@ -70,6 +79,23 @@ def run_seeds(
     progress.say(f"report: {directory.report}")
     if options.export is not None:
         export.write(setup, directory, options.export)
+
+
+def _as_begun(setup: Setup, directory: runs.RunDirectory) -> Setup:
+    """The setup with the dispatch that the run began with, maybe elsewhere.
+
+    Another dispatch rounds otherwise: a resumed run would not be the same one.
+    """
+    if not directory.root.exists():
+        return setup
+    begun = directory.config()["dispatch"]
+    if begun == setup.dispatch:
+        return setup
+    progress.say(
+        f"steps are dispatched by {begun!r}, as this run began; this machine alone "
+        f"would choose {setup.dispatch!r}"
+    )
+    return with_dispatch(setup, begun)
 
 
 def _run_group(
@@ -155,12 +181,14 @@ def _last_good(checkpoints: Checkpoints) -> str:
 def _restore(
     setup: Setup, checkpoints: Checkpoints, keys: Sequence[Key]
 ) -> tuple[train.States, int | None]:
-    """The states of the last checkpoint and its step, or new ones and None."""
-    step = checkpoints.latest()
-    if step is not None:
-        like = [setup.template for _ in keys]
-        return tuple(checkpoints.restore(step, like)), step
-    return initial_states(setup, keys), None
+    """The states of the last good checkpoint and its step, or new ones and None."""
+    resumed = checkpoints.resume([setup.template for _ in keys])
+    if resumed is None:
+        return initial_states(setup, keys), None
+    for message in resumed.damaged:
+        progress.say(f"{message}; the one before it is taken")
+    progress.say(f"going on from step {resumed.step}")
+    return tuple(resumed.tree), resumed.step
 
 
 def _open_outputs(
@@ -205,9 +233,17 @@ def _writer(
     record, like = setup.config.record, setup.template.params
     options: Mapping[str, Any] = {"select": selection(record), "dtype": record.dtype}
     if start is not None:
-        return trajectory.TrajectoryWriter.resume(
+        writer = trajectory.TrajectoryWriter.resume(
             seed.trajectory, like, **options, last_step=start
         )
+        expected = sum(step <= start for step in setup.schedule.steps)
+        if writer.num_records != expected:
+            raise ValueError(
+                f"{seed.trajectory} has {writer.num_records} records up to step "
+                f"{start}, not {expected}: some are lost. Copy it again, or pass "
+                "--overwrite to begin anew"
+            )
+        return writer
     if seed.trajectory.exists():  # of a run that was killed before its first checkpoint
         shutil.rmtree(seed.trajectory)
     return trajectory.TrajectoryWriter.create(seed.trajectory, like, **options, key=key)

@@ -111,7 +111,7 @@ def test_only_run_directories_are_removed(tmp_path):
 def test_damaged_arrays_are_refused_by_path(directory):
     _finish(directory, 0)
     next(directory.seed(0).root.glob("*.npz")).write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"arrays\.npz cannot be read"):
+    with pytest.raises(ValueError, match=r"arrays\.npz is damaged"):
         directory.seed(0).arrays()
 
 

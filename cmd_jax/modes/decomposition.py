@@ -24,6 +24,7 @@ from cmd_jax.types import Key, PyTree
 
 METHODS = ("k_medoids", "hierarchical", "random_references")
 _MAX_MODES = 255  # labels are uint8
+_MAX_RESTARTS = 10_000
 
 
 class Decomposition(NamedTuple):
@@ -189,7 +190,7 @@ def check_sizes(
       num_modes: as for `decompose`, and so on.
       num_samples: at least `num_modes` and at most `num_weights`.
       method: one of `METHODS`.
-      num_restarts: at least 1.
+      num_restarts: at least 1, at most 10 000.
 
     Raises:
       ValueError: names the value and what is allowed.
@@ -215,8 +216,10 @@ def check_sizes(
             f"num_modes is {num_modes}; allowed are 1 to {most} (num_samples is "
             f"{num_samples}, and there are at most {_MAX_MODES} modes)"
         )
-    if num_restarts < 1:
-        raise ValueError(f"num_restarts is {num_restarts}; it must be at least 1")
+    if not 1 <= num_restarts <= _MAX_RESTARTS:
+        raise ValueError(
+            f"num_restarts is {num_restarts}; allowed are 1 to {_MAX_RESTARTS}"
+        )
 
 
 def _cluster(

@@ -120,7 +120,7 @@ def test_two_processes_on_the_same_seeds(run_main, tmp_path, capsys):
 
     digest = configs.digest(configs.load(run.CONFIGS / "digits.py", "smoke"))
     directory = runs.RunDirectory(tmp_path / f"digits-{digest}")
-    directory.create({"hash": digest})
+    directory.create({"hash": digest, "dispatch": "scan"})
     with directory.claim((0, 1)):
         directory.write_environment({"command": "of the first"})
         assert run_main(tmp_path, "--config", "digits:smoke") == 2
