@@ -147,6 +147,8 @@ def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:
     rest, found, words = [], [], iter(argv)
     for word in words:
         flag, has_value, value = word.partition("=")
+        if flag.endswith("."):
+            raise flags.Error(f"{word!r} names no field of the config")
         if flag in ("--config", "-config"):
             found.append(value if has_value else next(words, ""))
         else:
