@@ -23,8 +23,13 @@ _NOT_HASHED = (
     ("seed",),
     ("train", "num_seeds"),
     ("train", "checkpoint_every_seconds"),
+    ("train", "num_devices"),  # the same numbers up to rounding
+    ("data", "placement"),
     ("log",),
     ("paper",),
+    # Of a branch the source's hash, step and seed count, wherever its directory lies.
+    ("branch", "run"),
+    ("branch", "record"),
 )
 
 
@@ -39,6 +44,7 @@ def defaults() -> ConfigDict:
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
                 "flip": False,  # random horizontal flips
+                "placement": "auto",  # of training images: "device", or "host" if large
             },
             "model": {"name": "mlp"},  # and the options of that family
             "optimizer": {
@@ -54,6 +60,7 @@ def defaults() -> ConfigDict:
                 "total_epochs": 1,
                 "batch_size": 128,
                 "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
+                "num_devices": 0,  # that share a batch; 0: as many as divide it
                 "dispatch": "auto",  # "scan", "step", or what is faster here
                 "chunk_steps": 200,  # optimizer steps between two looks, at most
                 "checkpoint_every_seconds": 60.0,
@@ -65,6 +72,11 @@ def defaults() -> ConfigDict:
                 "pattern": "*",  # of the leaves' names, as "*/kernel"
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
+            },
+            "branch": {  # start from a record of another run
+                "run": "",  # its directory; "": start from a random initialisation
+                "record": -1,  # negative: counted from the end
+                "seed": -1,  # of the source; -1: each seed from the same seed
             },
             "eval": {"every_epochs": 1, "batch_size": 500},
             "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
@@ -203,6 +215,8 @@ def digest(config: ConfigDict) -> str:
       True
     """
     values = to_dict(config)
+    if not values.get("branch", {}).get("run"):
+        values.pop("branch", None)
     for *parents, last in _NOT_HASHED:
         block = values
         for name in parents:

@@ -4,6 +4,7 @@
       config.json  environment.json  report.html  tables/
       checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
+               branch.json
 
 `results.json` is written last: a seed that has it is finished. A group of seeds belongs
 to one process, by a lock that dies with it; groups that share no seed run side by side.
@@ -42,6 +43,11 @@ class SeedDirectory(NamedTuple):
     def tensorboard(self) -> pathlib.Path:
         """TensorBoard's event files."""
         return self.root / "tensorboard"
+
+    @property
+    def branch(self) -> pathlib.Path:
+        """Where the seed started, if not from a random initialisation (JSON)."""
+        return self.root / "branch.json"
 
     def finish(self, results: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes what the report needs; afterwards the seed counts as finished."""
@@ -120,11 +126,22 @@ class RunDirectory(NamedTuple):
         """The folder of a group's checkpoints."""
         return self.root / "checkpoints" / _group_name(seeds)
 
+    def seeds(self) -> list[int]:
+        """The seeds that have been begun, in order."""
+        found = (re.fullmatch(r"seed_(\d+)", p.name) for p in self.root.glob("seed_*"))
+        return sorted(int(match[1]) for match in found if match)
+
     def finished_seeds(self) -> list[int]:
         """The seeds whose results are there, in order."""
-        found = (re.fullmatch(r"seed_(\d+)", p.name) for p in self.root.glob("seed_*"))
-        seeds = sorted(int(match[1]) for match in found if match)
-        return [seed for seed in seeds if self.seed(seed).finished]
+        return [seed for seed in self.seeds() if self.seed(seed).finished]
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """The groups of seeds that have been begun."""
+        groups = []
+        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
+            first, last = path.stem.removeprefix("seeds_").split("-")
+            groups.append(tuple(range(int(first), int(last) + 1)))
+        return groups
 
     def groups_to_run(self, seeds: Sequence[int]) -> list[tuple[int, ...]]:
         """The groups that finish `seeds`: those begun earlier, then what is missing."""
@@ -141,13 +158,11 @@ class RunDirectory(NamedTuple):
         return sorted(begun + groups)
 
     def _unfinished_groups(self) -> list[tuple[int, ...]]:
-        groups = []
-        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
-            first, last = path.stem.removeprefix("seeds_").split("-")
-            group = tuple(range(int(first), int(last) + 1))
-            if not all(self.seed(seed).finished for seed in group):
-                groups.append(group)
-        return groups
+        return [
+            group
+            for group in self.groups()
+            if not all(self.seed(seed).finished for seed in group)
+        ]
 
     def check_config(self, config: dict[str, Any]) -> None:
         """Refuses a directory that another config, or something else, has written.

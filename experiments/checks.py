@@ -22,6 +22,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),  # JAX makes the same key of any two that differ by 2^32
     "train.total_epochs": (1, _LARGEST),
     "train.num_seeds": (1, 1000),
+    "train.num_devices": (0, math.inf),
     "train.chunk_steps": (1, math.inf),
     "train.checkpoint_every_seconds": (0, 1e9),
     "eval.every_epochs": (1, math.inf),
@@ -32,7 +33,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "record.num_log_spaced": (0, 10**6),
     "record.num_weights": (0, math.inf),
 }
-_CHOICES = {"train.dispatch": ("auto", "scan", "step")}
+_CHOICES = {
+    "train.dispatch": ("auto", "scan", "step"),
+    "data.placement": ("auto", "device", "host"),
+}
 _OPEN = ("data", "model", "paper")  # blocks with options that others know
 _SINKS = {"log.tensorboard": "tensorboardX", "log.wandb": "wandb"}
 
@@ -111,7 +115,7 @@ def check_memory(what: str, num_bytes: int) -> None:
     Raises:
       ValueError: names `what` needs the memory, how much, and how much there is.
     """
-    stats = jax.devices()[0].memory_stats() or {}  # None on a CPU
+    stats = jax.local_devices()[0].memory_stats() or {}  # None on a CPU
     host = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     available = stats.get("bytes_limit", host)
     if num_bytes > available:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cmd_jax import host, modes, rng, runs, train, trees
+from cmd_jax import host, modes, processes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import estimate, modes_page, progress, training
 from experiments.checks import check_memory
@@ -30,14 +30,15 @@ _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
-    setup = prepare(config, options.data_directory, {"modes": _FIELDS})
-    modes.check_sizes(
-        num_records=len(setup.schedule) - 1,
-        num_weights=num_recorded(setup),
-        **config.modes,
-    )
-    # The correlation matrix and the dissimilarities.
-    check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
+    with processes.together():
+        setup = prepare(config, options.data_directory, {"modes": _FIELDS})
+        modes.check_sizes(
+            num_records=len(setup.schedule) - 1,
+            num_weights=num_recorded(setup),
+            **config.modes,
+        )
+        # The correlation matrix and the dissimilarities.
+        check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
         estimate.describe(setup, training.run_directory(setup, name, options))
         return
@@ -73,7 +74,9 @@ def _finish_seed(
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
     }
-    directory.finish(results, arrays)
+    with processes.together():
+        if processes.is_primary():
+            directory.finish(results, arrays)
 
 
 def _evaluated(num_records: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 
 from cmd_jax import runs, trees
-from experiments import progress
+from experiments import branch, progress
 from experiments.setup import (
     Setup,
     initial_states,
@@ -26,7 +26,7 @@ def describe(setup: Setup, directory: runs.RunDirectory) -> None:
     )
     step_seconds, evaluation_seconds = measure(setup)
     seconds = setup.num_steps * step_seconds + evaluations * evaluation_seconds
-    for name, value in (
+    rows = (
         ("parameters", f"{trees.count(setup.template.params):,}"),
         ("seeds", ", ".join(map(str, setup.seeds))),
         ("steps", f"{setup.num_steps:,} ({setup.steps_per_epoch} an epoch)"),
@@ -38,7 +38,10 @@ def describe(setup: Setup, directory: runs.RunDirectory) -> None:
         ("dispatch", setup.dispatch),
         ("training", f"about {progress.duration(seconds)} on this machine"),
         ("directory", str(directory.root)),
-    ):
+    )
+    if setup.config.branch.run:
+        rows += (("branch", branch.describe(setup.config)),)
+    for name, value in rows:
         progress.say(f"{name:<12}{value}")
 
 

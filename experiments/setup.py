@@ -11,13 +11,24 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from cmd_jax import data, models, train, trajectory, trees
+from cmd_jax import data, models, sharding, train, trajectory, trees
 from cmd_jax.types import Array, Key
+from experiments import branch
 from experiments.checks import check_config, check_memory
+from experiments.devices import choose_mesh, choose_placement, state_sharding
 
 _MAX_RECORDS = 10**6
+
+
+class Processes(NamedTuple):
+    """This process among those of a run; None where JAX finds it out by itself."""
+
+    coordinator: str | None = None
+    number: int | None = None
+    identifier: int | None = None
 
 
 class Options(NamedTuple):
@@ -28,13 +39,15 @@ class Options(NamedTuple):
     overwrite: bool
     dry_run: bool
     command: str
+    export: pathlib.Path | None = None
+    processes: Processes | None = None
 
 
 class Setup(NamedTuple):
     """A config, resolved and checked: everything that training needs.
 
     `preprocess(images, *, train, key)` makes inputs of uint8 images; `template` is one
-    seed's state as shapes.
+    seed's state as shapes and shardings; `mesh` is None for one device.
     """
 
     config: ConfigDict
@@ -47,6 +60,8 @@ class Setup(NamedTuple):
     steps_per_epoch: int
     num_steps: int
     dispatch: str
+    placement: str
+    mesh: Mesh | None
     template: train.TrainState
     evaluations: Mapping[str, train.Evaluate]
 
@@ -70,7 +85,10 @@ def prepare(
     check_config(config, study)
     loading = config.data.to_dict()
     crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    del loading["placement"]
+    mesh = choose_mesh(config.train)
     dataset = data.load(**loading, directory=data_directory)
+    placement = choose_placement(config, dataset.train)
     network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
     examples = len(dataset.train.labels)
     steps_per_epoch = data.batches_per_epoch(examples, config.train.batch_size)
@@ -81,7 +99,9 @@ def prepare(
     optimizer = train.create_optimizer(**options, num_steps=num_steps)
     preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
     dispatch = config.train.dispatch
-    if dispatch == "auto":
+    if dispatch == "auto" and placement == "host":
+        dispatch = "step"
+    elif dispatch == "auto":
         dispatch = train.choose_dispatch(network.convolutional, jax.default_backend())
     setup = Setup(
         config=config,
@@ -94,18 +114,20 @@ def prepare(
         steps_per_epoch=steps_per_epoch,
         num_steps=num_steps,
         dispatch=dispatch,
-        template=jax.eval_shape(
-            lambda key: _initial(network, optimizer, preprocess, dataset, key),
-            jax.random.key(0),
+        placement=placement,
+        mesh=mesh,
+        template=_template(
+            lambda key: _initial(network, optimizer, preprocess, dataset, key), mesh
         ),
-        evaluations=_evaluations(config, dataset, network, preprocess, dispatch),
+        evaluations=_evaluations(config, dataset, network, preprocess, dispatch, mesh),
     )
     check_memory(
         f"config.model with {config.train.num_seeds} seeds and their optimizer",
         config.train.num_seeds * _num_bytes(setup.template),
     )
     record_bytes(setup)  # refuses a selection that fits no network
-    return setup
+    params = setup.template.params
+    return setup._replace(config=branch.resolve(config, setup.seeds, params))
 
 
 def _num_bytes(template: train.TrainState) -> int:
@@ -116,9 +138,23 @@ def _num_bytes(template: train.TrainState) -> int:
 def with_dispatch(setup: Setup, dispatch: str) -> Setup:
     """The same setup with its steps and evaluations dispatched in another way."""
     evaluations = _evaluations(
-        setup.config, setup.dataset, setup.network, setup.preprocess, dispatch
+        setup.config,
+        setup.dataset,
+        setup.network,
+        setup.preprocess,
+        dispatch,
+        setup.mesh,
     )
     return setup._replace(dispatch=dispatch, evaluations=evaluations)
+
+
+def _template(
+    initial: Callable[[Key], train.TrainState], mesh: Mesh | None
+) -> train.TrainState:
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=state_sharding(mesh)),
+        jax.eval_shape(initial, jax.random.key(0)),
+    )
 
 
 def _initial(
@@ -138,6 +174,7 @@ def _evaluations(
     network: models.Network,
     preprocess: Callable[..., Array],
     dispatch: str,
+    mesh: Mesh | None,
 ) -> dict[str, train.Evaluate]:
     """The evaluation of each split that has examples."""
     splits = {"validation": dataset.validation, "test": dataset.test}
@@ -148,6 +185,7 @@ def _evaluations(
             preprocess=preprocess,
             batch_size=config.eval.batch_size,
             dispatch=dispatch,
+            mesh=mesh,
         )
         for name, split in splits.items()
         if len(split.labels)
@@ -223,7 +261,10 @@ def initial_states(setup: Setup, keys: Sequence[Key]) -> train.States:
         )
 
     compiled = train.jit_once(initial)
-    return tuple(compiled(key) for key in keys)
+    states = tuple(compiled(key) for key in keys)
+    if setup.mesh is None:
+        return states
+    return sharding.place(states, sharding.replicated(setup.mesh))
 
 
 def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
@@ -238,4 +279,6 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         dispatch=setup.dispatch,
         vectorize=not setup.network.convolutional,
         keys=keys,
+        placement=setup.placement,
+        mesh=setup.mesh,
     )
