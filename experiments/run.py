@@ -210,6 +210,8 @@ def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:
             raise flags.Error(f"{word!r} names no field of the config")
         if flag in ("--config", "-config"):
             found.append(value if has_value else next(words, ""))
+        elif flag.startswith("--config.") and not all(flag.split(".")):
+            raise flags.Error(f"{word} names no field of the config")
         else:
             rest.append(word)
     if len(found) != 1 or not found[0]:
