@@ -13,7 +13,7 @@ import pathlib
 import platform
 import sys
 import timeit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -28,22 +28,30 @@ from cmd_jax import files
 from cmd_jax.spelling import did_you_mean
 
 MIN_REPEATS = 15
+UNTIMED_REPEATS = 3  # of what hardly varies, such as memory
 
 
 def alternate(work: Work, repeats: int) -> dict[str, list[float]]:
-    """Seconds of `repeats` calls of each side, in pairs of alternating order."""
+    """What `repeats` calls of each side took, in pairs of alternating order."""
     sides = {"reference": work.reference, "case": work.case}
-    seconds = {side: [] for side in sides}
+    measured = {side: [] for side in sides}
     for turn in range(repeats):
         for side in reversed(sides) if turn % 2 else sides:
-            seconds[side].append(timeit.timeit(sides[side], number=1))
-    return seconds
+            measured[side].append(measure(sides[side], work.unit))
+    return measured
+
+
+def measure(side: Callable[[], Any], unit: str) -> float:
+    """Seconds of a call, or in another unit what the call gives."""
+    return timeit.timeit(side, number=1) if unit == "s" else float(side())
 
 
 def run(case: Case, repeats: int) -> Row:
     """Sets a case up, warms both sides up and measures it, with a line of progress."""
     say(f"{case.name}: {case.description}")
     work = case.setup()
+    if work.unit != "s":
+        return summarize(case, work, alternate(work, UNTIMED_REPEATS))
     alternate(work, 1)  # compiles
     pair = sum(times[0] for times in alternate(work, 1).values())
     say(f"{case.name}: {repeats} pairs, about {pair * repeats:.0f} s")

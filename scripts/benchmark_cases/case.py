@@ -12,12 +12,14 @@ class Work(NamedTuple):
       case: does it with this project; returns when the result is there.
       counts: amount of work in one call, by unit (`{"GB": 0.94}`); gives the rates.
       note: what a reader of the row should know, such as the reference chosen.
+      unit: "s", and both are timed; else they give what is compared, in this unit.
     """
 
     reference: Callable[[], Any]
     case: Callable[[], Any]
     counts: Mapping[str, float] = {}
     note: str = ""
+    unit: str = "s"
 
 
 class Case(NamedTuple):
@@ -26,8 +28,8 @@ class Case(NamedTuple):
     Attributes:
       name: what `--case` calls it.
       description: one line.
-      direction: `"at most"` bounds time / reference time, `"at least"` bounds
-        rate / reference rate (the inverse, as the work is the same).
+      direction: `"at most"` bounds case / reference, `"at least"` bounds the inverse:
+        rate / reference rate, where times are compared.
       bar: the ratio that must hold.
       aim: the ratio to reach.
       setup: builds the inputs, outside the timing.

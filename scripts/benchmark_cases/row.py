@@ -9,7 +9,7 @@ from benchmark_cases.case import Case, Work
 
 
 class Row(NamedTuple):
-    """One case's outcome: quartiles of the pairwise ratios, and all raw times."""
+    """One case's outcome: quartiles of the pairwise ratios, and all raw numbers."""
 
     name: str
     description: str
@@ -21,14 +21,15 @@ class Row(NamedTuple):
     upper_quartile: float
     holds: bool
     reaches_aim: bool
-    seconds: Mapping[str, list[float]]
+    measured: Mapping[str, list[float]]
+    unit: str
     counts: Mapping[str, float]
     note: str
 
 
-def summarize(case: Case, work: Work, seconds: Mapping[str, list[float]]) -> Row:
+def summarize(case: Case, work: Work, measured: Mapping[str, list[float]]) -> Row:
     """The row of one case; it is the median ratio that holds the bar or not."""
-    ratios = np.divide(seconds["case"], seconds["reference"])
+    ratios = np.divide(measured["case"], measured["reference"])
     if case.direction == "at least":
         ratios = 1 / ratios
     lower, median, upper = np.quantile(ratios, (0.25, 0.5, 0.75)).tolist()
@@ -43,7 +44,8 @@ def summarize(case: Case, work: Work, seconds: Mapping[str, list[float]]) -> Row
         upper_quartile=upper,
         holds=case.allows(median, case.bar),
         reaches_aim=case.allows(median, case.aim),
-        seconds=seconds,
+        measured=measured,
+        unit=work.unit,
         counts=dict(work.counts),
         note=work.note,
     )
@@ -51,7 +53,7 @@ def summarize(case: Case, work: Work, seconds: Mapping[str, list[float]]) -> Row
 
 def markdown(header: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The header as one line and the rows as a Markdown table."""
-    columns = "case|ratio|quartiles|bar|aim|holds|time|reference time|rate|note"
+    columns = "case|ratio|quartiles|bar|aim|holds|measured|reference|rate|note"
     table = [columns.split("|"), ["---"] * 10, *map(cells, rows)]
     title = ", ".join(f"{name} {value}" for name, value in header.items())
     return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in table)])
@@ -60,8 +62,8 @@ def markdown(header: Mapping[str, Any], rows: Sequence[Row]) -> str:
 def cells(row: Row) -> list[str]:
     """One row of the table as text."""
     sign = "≤" if row.direction == "at most" else "≥"
-    seconds, reference = (np.median(row.seconds[x]) for x in ("case", "reference"))
-    rates = (f"{amount / seconds:.3g} {u}/s" for u, amount in row.counts.items())
+    found, reference = (np.median(row.measured[x]) for x in ("case", "reference"))
+    rates = (f"{amount / found:.3g} {u}/s" for u, amount in row.counts.items())
     return [
         row.name,
         f"{row.ratio:.3g}×",
@@ -69,8 +71,8 @@ def cells(row: Row) -> list[str]:
         f"{sign} {row.bar:g}×",
         f"{sign} {row.aim:g}×",
         "aim" if row.reaches_aim else "bar" if row.holds else "**no**",
-        f"{seconds:.3g} s",
-        f"{reference:.3g} s",
+        f"{found:.3g} {row.unit}",
+        f"{reference:.3g} {row.unit}",
         ", ".join(rates),
         row.note,
     ]

@@ -66,7 +66,7 @@ def test_sides_alternate_and_so_does_their_order(frame, make_case):
 def test_both_sides_are_warm_before_they_are_measured(frame, make_case):
     row = frame.module.run(make_case(), 15)
     assert frame.calls.count("case") == frame.calls.count("reference") == 15 + 2
-    assert len(row.seconds["case"]) == len(row.seconds["reference"]) == 15
+    assert len(row.measured["case"]) == len(row.measured["reference"]) == 15
 
 
 def test_a_row_is_the_median_of_the_pairs_ratios_with_its_quartiles(frame, make_case):
@@ -114,9 +114,19 @@ def test_json_holds_the_raw_times(benchmark, make_case, tmp_path):
     benchmark.main(["--json", str(path), "--repeats", "16"], [make_case()])
     content = json.loads(path.read_text())
     (row,) = content["cases"]
-    assert row["seconds"] == {"reference": [1.0] * 16, "case": [2.0] * 16}
+    assert row["measured"] == {"reference": [1.0] * 16, "case": [2.0] * 16}
     assert (row["name"], row["ratio"], row["holds"]) == ("fake", 2.0, True)
     assert set(content["machine"]) >= {"cpu", "cores", "jax", "devices", "date"}
+
+
+def test_what_is_not_a_time_is_what_the_sides_give(benchmark, frame):
+    memory = iter([30.0, 10.0, 20.0])
+    work = frame.module.Work(lambda: 100, lambda: next(memory), unit="MB")
+    case = frame.module.Case("memory", "", "at most", 0.25, 0.1, setup=lambda: work)
+    row = benchmark.run(case, 15)
+    assert row.measured == {"reference": [100.0] * 3, "case": [30.0, 10.0, 20.0]}
+    assert (row.ratio, row.holds, row.reaches_aim) == (0.2, True, False)
+    assert "| 20 MB | 100 MB |" in benchmark.markdown({}, [row])
 
 
 def test_only_the_named_cases_run(benchmark, make_case, capsys):
