@@ -23,6 +23,7 @@ _NOT_HASHED = (
     ("train", "checkpoint_every_seconds"),
     ("log",),
     ("paper",),
+    ("quick",),
 )
 
 
@@ -64,9 +65,14 @@ def defaults() -> ConfigDict:
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
             },
-            "eval": {"every_epochs": 1, "batch_size": 500},
+            "eval": {
+                "every_epochs": 1,
+                "batch_size": 500,
+                "num_statistics": 5000,  # training images for re-estimation; 0: all
+            },
             "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
             "paper": {},  # the paper's number of a method, to stand beside ours
+            "quick": "",  # a variant that takes minutes, named where a run takes hours
         }
     )
 

@@ -147,6 +147,7 @@ def _check_numbers(config: ConfigDict) -> None:
         ("train.checkpoint_every_seconds", config.train.checkpoint_every_seconds, 0),
         ("eval.every_epochs", config.eval.every_epochs, 1),
         ("eval.batch_size", config.eval.batch_size, 1),
+        ("eval.num_statistics", config.eval.num_statistics, 0),
         ("optimizer.warmup_epochs", config.optimizer.warmup_epochs, 0),
         ("record.every_epochs", config.record.every_epochs, 0),
         ("record.every_steps", config.record.every_steps, 0),
@@ -240,4 +241,30 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         dispatch=setup.dispatch,
         vectorize=not setup.network.convolutional,
         keys=keys,
+    )
+
+
+def make_reestimate(setup: Setup) -> train.Reestimate:
+    """What every network goes through whose weights training did not end with."""
+    return train.make_reestimate(
+        setup.network,
+        setup.dataset.train.inputs[: setup.config.eval.num_statistics or None],
+        preprocess=setup.preprocess,
+        batch_size=setup.config.train.batch_size,
+        dispatch=setup.dispatch,
+    )
+
+
+def statistics_used(setup: Setup) -> str:
+    """What BatchNorm uses where a re-estimated network is tested, in words."""
+    kind = setup.config.model.get("statistics")
+    if kind is None:
+        return "none: the network has no BatchNorm"
+    if kind == "batch":
+        return f"the test batch's own, batches of {setup.config.eval.batch_size}"
+    available = len(setup.dataset.train.labels)
+    number = min(setup.config.eval.num_statistics or available, available)
+    return (
+        f"running, re-estimated on {number:,} training images, batches of "
+        f"{min(setup.config.train.batch_size, number)}"
     )

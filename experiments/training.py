@@ -14,7 +14,7 @@ from cmd_jax import config as configs
 from cmd_jax import runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import environment, progress
+from experiments import environment, estimate, progress
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import Options, Setup, initial_states, make_chunk, selection
 
@@ -104,7 +104,9 @@ def train_group(
     if start is None:
         metrics.write_initial(states)
         recorder.record_initial(states)
-    step = start or 0
+    step, chunk = start or 0, make_chunk(setup, keys)
+    name = directory.config()["name"]
+    estimate.announce(setup, name, chunk, states, start=step)
     with progress.task("training", setup.num_steps, start=step) as advance:
         hooks = (
             metrics,
@@ -120,7 +122,7 @@ def train_group(
         try:
             states, step = train.train(
                 states,
-                make_chunk(setup, keys),
+                chunk,
                 hooks,
                 start_step=step,
                 num_steps=setup.num_steps,

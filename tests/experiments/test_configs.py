@@ -1,5 +1,7 @@
 """Every config runs in small, and is what it says in full."""
 
+import html
+import json
 import pathlib
 
 import jax
@@ -37,8 +39,46 @@ def _template(name, shape):
     return jax.eval_shape(network.init, jax.random.key(0), images)[0]
 
 
-def test_lenet5_has_the_papers_size():
-    assert trees.count(_template("lenet5", (32, 32, 3))) == 548_878
+@pytest.mark.parametrize(
+    ("name", "size"), [("lenet5", 548_878), ("resnet18", 11_173_962)]
+)
+def test_has_the_papers_size(name, size):
+    assert trees.count(_template(name, (32, 32, 3))) == size
+
+
+def test_resnet18_is_tested_in_the_papers_batches():
+    config = configs.load(FOLDER / "resnet18.py")
+    assert config.model.statistics == "batch"
+    assert config.eval.batch_size == 128
+    assert config.optimizer.weight_decay == 0
+    options = configs.load(
+        FOLDER / "resnet18.py", "width=16,statistics=running,dtype=bfloat16,remat"
+    ).model
+    assert options.to_dict() == {
+        "name": "resnet18",
+        "width": 16,
+        "statistics": "running",
+        "dtype": "bfloat16",
+        "remat": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("argument", "used"),
+    [
+        ("smoke", "the test batch's own, batches of 128"),
+        (
+            "smoke,statistics=running",
+            "running, re-estimated on 128 training images, batches of 16",
+        ),
+    ],
+)
+def test_results_and_page_say_which_statistics(argument, used, run_main, tmp_path):
+    assert run_main(tmp_path, "--config", f"resnet18:{argument}") == 0
+    (directory,) = tmp_path.glob("resnet18-*")
+    results = json.loads((directory / "seed_0" / "results.json").read_text())
+    assert results["statistics"] == used
+    assert html.escape(used) in (directory / "report.html").read_text()
 
 
 def test_the_image_data_sets_run_from_their_files(run_main, tmp_path, data_folder):
