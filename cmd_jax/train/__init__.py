@@ -3,6 +3,7 @@
 from cmd_jax.train.chunk import Chunk, States, choose_dispatch, make_chunk
 from cmd_jax.train.compilation import jit_once
 from cmd_jax.train.evaluation import Evaluate, make_evaluate
+from cmd_jax.train.feed import choose_placement
 from cmd_jax.train.hooks import CheckpointHook, MetricsHook
 from cmd_jax.train.loop import Hook, NonFiniteLossError, train
 from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sink
@@ -25,6 +26,7 @@ __all__ = [
     "States",
     "TrainState",
     "choose_dispatch",
+    "choose_placement",
     "create_optimizer",
     "cross_entropy",
     "initial_state",

@@ -1,26 +1,32 @@
 """A chunk: some optimizer steps of every seed, compiled once for any number of steps.
 
-The data set lives on the device as uint8; shuffling and augmentation happen inside. A
-chunk never crosses the end of an epoch, so it needs one permutation. Two ways to
-dispatch the same step:
+Batches are uint8 (`feed`); augmentation happens inside. A chunk never crosses the end
+of an epoch, so it needs one permutation. Two ways to dispatch the same step:
 
 - "scan": the whole chunk is one program, a loop with a traced number of steps;
 - "step": one program per step, called from Python. XLA's CPU compiler makes the
   gradient of a convolution 5-45 times slower inside a loop, so convolutional networks
-  use it there.
+  use it there; and a training set that stays on the host feeds it batch by batch.
+
+Over a mesh the same programs run on all devices: parameters are copied to each, a batch
+is split, and the compiler inserts the sums over devices that means over the batch need,
+in gradients as in batch statistics.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
-from cmd_jax import rng
-from cmd_jax.data import Examples, batch_indices, epoch_permutation
+from cmd_jax import rng, sharding
+from cmd_jax.data import Examples
 from cmd_jax.train.compilation import jit
+from cmd_jax.train.feed import Batch, DeviceFeed, HostFeed
 from cmd_jax.train.objective import Objective
 from cmd_jax.train.state import TrainState
 from cmd_jax.types import Array, Key
@@ -28,7 +34,35 @@ from cmd_jax.types import Array, Key
 States = tuple[TrainState, ...]
 Metrics = dict[str, Float[Array, " steps"]]
 Preprocess = Callable[[Array, Key], Float[Array, "batch height width channels"]]
-Chunk = Callable[[States, int], tuple[States, tuple[Metrics, ...]]]
+
+
+@runtime_checkable
+class Chunk(Protocol):
+    """What `make_chunk` builds."""
+
+    def __call__(
+        self,
+        states: States,
+        count: int,
+        *,
+        start: int | None = None,
+        following: int = 0,
+    ) -> tuple[States, tuple[Metrics, ...]]:
+        """Trains all seeds for `count` steps of one epoch.
+
+        Args:
+          states: one TrainState per seed, all at the same step; they are donated.
+          count: how many steps.
+          start: the step that the states are at, where the caller knows it: a fed chunk
+            has to ask the device otherwise.
+          following: how many steps the next chunk will have; a fed chunk prepares their
+            batches meanwhile.
+
+        Returns:
+          One TrainState and one dict of metrics (arrays of length max_steps, the first
+          `count` filled) per seed.
+        """
+        ...
 
 
 class _Carry(NamedTuple):
@@ -53,64 +87,109 @@ def make_chunk(
     dispatch: str,
     vectorize: bool,
     keys: Sequence[Key],
+    placement: str = "device",
+    mesh: Mesh | None = None,
 ) -> Chunk:
     """Builds the function that trains all seeds for some steps of one epoch.
 
     Args:
       objective: (params, state, batch, key) -> (loss, (state, aux)).
       optimizer: an Optax transformation.
-      examples: the training set; it is moved to the device here, once.
+      examples: the training set.
       preprocess: (uint8 images, key) -> float32 inputs, in training mode.
       batch_size: examples of a step; the remainder of an epoch is left out.
       max_steps: the longest chunk; the length of the metrics' buffers.
       dispatch: "scan" or "step".
       vectorize: True trains the seeds side by side (vmap), False one after another.
       keys: one root key per seed.
+      placement: where the training set lies: "device" moves it there, once; "host"
+        feeds it chunk by chunk, and needs dispatch "step".
+      mesh: the devices that a batch is split over; None for one device.
 
     Returns:
-      `chunk(states, count) -> (states, metrics)`: one TrainState and one dict of
-      metrics (arrays of length max_steps, the first `count` filled) per seed. The
-      states that were passed in are donated.
+      The compiled chunk; see `Chunk`.
+
+    Raises:
+      ValueError: an option that is not allowed, or a batch that the devices of the mesh
+        cannot share evenly.
     """
-    if dispatch not in ("scan", "step"):
-        raise ValueError(
-            f"unknown dispatch {dispatch!r}; allowed are 'scan' and 'step'"
-        )
-    data = jax.device_put((examples.inputs, examples.labels))
-    begin = _make_begin(objective, data, preprocess, batch_size, max_steps)
-    step = _make_step(objective, optimizer, preprocess, batch_size)
+    _check(dispatch, placement, batch_size, mesh)
     groups = [tuple(keys)] if vectorize else [(key,) for key in keys]
+    feed = (
+        DeviceFeed(examples, batch_size=batch_size, mesh=mesh)
+        if placement == "device"
+        else HostFeed(examples, groups, batch_size=batch_size, mesh=mesh)
+    )
+    if mesh is not None:
+        groups = sharding.place(groups, sharding.replicated(mesh))
+    shapes = _batch_shapes(examples, batch_size)
+    begin = _make_begin(objective, feed, preprocess, shapes, max_steps)
+    step = _make_step(objective, optimizer, feed, preprocess, mesh)
     build = _scanned if dispatch == "scan" else _stepped
     run = build(begin, step, len(groups[0]))
 
-    def chunk(states: States, count: int) -> tuple[States, tuple[Metrics, ...]]:
+    def chunk(
+        states: States, count: int, *, start: int | None = None, following: int = 0
+    ) -> tuple[States, tuple[Metrics, ...]]:
+        if mesh is not None:
+            states = sharding.place(states, sharding.replicated(mesh))
+        fed: Sequence[Iterator[Batch] | None] = [None] * len(groups)
+        if isinstance(feed, HostFeed):
+            start = int(states[0].step) if start is None else start
+            fed = feed.open(start, count, following)
         done: list[tuple[TrainState, Metrics]] = []
-        for group in groups:
+        for group, batches in zip(groups, fed, strict=True):
             members = states[len(done) : len(done) + len(group)]
-            done += zip(*run(members, group, count, data), strict=True)
+            done += zip(*run(members, group, count, batches, feed.data), strict=True)
         return tuple(s for s, _ in done), tuple(m for _, m in done)
 
     return chunk
 
 
+def _check(dispatch: str, placement: str, batch_size: int, mesh: Mesh | None) -> None:
+    if dispatch not in ("scan", "step"):
+        raise ValueError(
+            f"unknown dispatch {dispatch!r}; allowed are 'scan' and 'step'"
+        )
+    if placement not in ("device", "host"):
+        raise ValueError(
+            f"unknown placement {placement!r}; allowed are 'device' and 'host'"
+        )
+    if placement == "host" and dispatch == "scan":
+        raise ValueError(
+            "dispatch 'scan' needs placement 'device'; a training set that stays on "
+            "the host is fed with dispatch 'step'"
+        )
+    if mesh is not None and batch_size % mesh.size:
+        raise ValueError(
+            f"a batch of {batch_size} examples cannot be split over {mesh.size} "
+            "devices; allowed are numbers of devices that divide it"
+        )
+
+
+def _batch_shapes(examples: Examples, batch_size: int) -> Any:
+    return tuple(
+        jax.ShapeDtypeStruct((batch_size, *x.shape[1:]), x.dtype)
+        for x in (examples.inputs, examples.labels)
+    )
+
+
 def _make_begin(
     objective: Objective,
-    data: tuple[Array, Array],
+    feed: DeviceFeed | HostFeed,
     preprocess: Preprocess,
-    batch_size: int,
+    batch_shapes: Any,
     max_steps: int,
-) -> Callable[[TrainState, Key, Any], tuple[_Carry, Array]]:
-    def begin(train: TrainState, key: Key, data: Any) -> tuple[_Carry, Array]:
-        num_examples = data[0].shape[0]
-        epoch = train.step // (num_examples // batch_size)
+) -> Callable[[TrainState, Key], tuple[_Carry, Any]]:
+    def begin(train: TrainState, key: Key) -> tuple[_Carry, Any]:
         metrics = jax.tree.map(
             lambda x: jnp.zeros(max_steps, jnp.float32), metric_shapes(train, key)
         )
         carry = _Carry(train, metrics, jnp.zeros((), jnp.int32))
-        return carry, epoch_permutation(key, epoch, num_examples)
+        return carry, feed.begin(key, train.step)
 
     def metric_shapes(train: TrainState, key: Key) -> dict[str, Any]:
-        images, labels = (x[:batch_size] for x in data)
+        images, labels = batch_shapes
         batch = {"inputs": jax.eval_shape(preprocess, images, key), "labels": labels}
         loss, (_, aux) = jax.eval_shape(
             objective, train.params, train.state, batch, key
@@ -123,17 +202,15 @@ def _make_begin(
 def _make_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
+    feed: DeviceFeed | HostFeed,
     preprocess: Preprocess,
-    batch_size: int,
-) -> Callable[[_Carry, Array, Key, Any], _Carry]:
+    mesh: Mesh | None,
+) -> Callable[[_Carry, Any, Key, Any], _Carry]:
     gradient = jax.value_and_grad(objective, has_aux=True)
 
-    def step(carry: _Carry, permutation: Array, key: Key, data: Any) -> _Carry:
+    def step(carry: _Carry, fed: Any, key: Key, data: Any) -> _Carry:
         train = carry.train
-        steps_per_epoch = permutation.shape[0] // batch_size
-        batch = train.step % steps_per_epoch
-        index = batch_indices(permutation, batch, batch_size=batch_size)
-        images, labels = (jnp.take(x, index, axis=0) for x in data)
+        images, labels = feed.batch(fed, train.step, data)
         inputs = preprocess(images, rng.stream(key, "augment", train.step))
         (loss, (state, aux)), gradients = gradient(
             train.params,
@@ -150,7 +227,10 @@ def _make_step(
             for name, value in {"loss": loss, **aux["metrics"]}.items()
         }
         train = TrainState(train.step + 1, params, state, optimizer_state)
-        return _Carry(train, metrics, carry.position + 1)
+        carry = _Carry(train, metrics, carry.position + 1)
+        if mesh is None:
+            return carry
+        return jax.lax.with_sharding_constraint(carry, sharding.replicated(mesh))
 
     return step
 
@@ -168,42 +248,52 @@ def _batched(
     def unstack(group: Any) -> tuple[Any, ...]:
         return tuple(jax.tree.map(lambda x, i=i: x[i], group) for i in range(size))
 
-    begin = jax.vmap(begin, in_axes=(0, 0, None))
+    begin = jax.vmap(begin)
     return begin, jax.vmap(step, in_axes=(0, 0, 0, None)), stack, unstack
 
 
 def _scanned(begin: Callable, step: Callable, size: int) -> Callable:
     begin, step, stack, unstack = _batched(begin, step, size)
 
-    def run(states: States, keys: Sequence[Key], count: Any, data: Any) -> Any:
+    def chunk(states: States, keys: Sequence[Key], count: Any, data: Any) -> Any:
         key = stack(keys)
-        carry, permutation = begin(stack(states), key, data)
+        carry, order = begin(stack(states), key)
         carry = jax.lax.fori_loop(
-            0, count, lambda _, carry: step(carry, permutation, key, data), carry
+            0, count, lambda _, carry: step(carry, order, key, data), carry
         )
         return unstack(carry.train), unstack(carry.metrics)
 
-    return jit(run, donate_argnums=0)
+    compiled = jit(chunk, donate_argnums=0)
+
+    def run(
+        states: States, keys: Sequence[Key], count: int, batches: None, data: Any
+    ) -> Any:
+        del batches
+        return compiled(states, keys, count, data)
+
+    return run
 
 
 def _stepped(begin: Callable, step: Callable, size: int) -> Callable:
     begin, step, stack, unstack = _batched(begin, step, size)
     first = jit(
-        lambda states, keys, data: begin(stack(states), stack(keys), data),
+        lambda states, keys: begin(stack(states), stack(keys)),
         donate_argnums=0 if size == 1 else (),  # stacks need buffers of their own
     )
     one = jit(step, donate_argnums=0)
     last = jit(lambda carry: (unstack(carry.train), unstack(carry.metrics)))
-    # On several virtual CPU devices a step that is not waited for ends in deadlock.
-    wait = jax.default_backend() == "cpu" and jax.device_count() > 1
 
-    def run(states: States, keys: Sequence[Key], count: Any, data: Any) -> Any:
+    def run(
+        states: States,
+        keys: Sequence[Key],
+        count: int,
+        batches: Iterator[Batch] | None,
+        data: Any,
+    ) -> Any:
         key = stack(keys)
-        carry, permutation = first(states, keys, data)
-        for _ in range(count):
-            carry = one(carry, permutation, key, data)
-            if wait:
-                jax.block_until_ready(carry)
+        carry, order = first(states, keys)
+        for fed in batches if batches is not None else itertools.repeat(order, count):
+            carry = one(carry, fed, key, data)
         return last(carry)
 
     return run

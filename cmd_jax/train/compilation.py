@@ -27,9 +27,18 @@ def compiler_options(backend: str, version: tuple[int, ...]) -> dict[str, str] |
 
 
 def jit(function: Callable, **options: Any) -> Callable:
-    """`jax.jit` with this machine's `compiler_options`; `options` are `jax.jit`'s."""
-    chosen = compiler_options(jax.default_backend(), jax.__version_info__)
-    return jax.jit(function, compiler_options=chosen, **options)
+    """`jax.jit` with this machine's `compiler_options`; `options` are `jax.jit`'s.
+
+    On several CPU devices, virtual ones or those of several processes, a call returns
+    when its results are there: two programs that exchange data at the same time can
+    each wait for the other, for ever.
+    """
+    backend = jax.default_backend()
+    chosen = compiler_options(backend, jax.__version_info__)
+    compiled = jax.jit(function, compiler_options=chosen, **options)
+    if backend != "cpu" or jax.device_count() == 1:
+        return compiled
+    return lambda *arguments: jax.block_until_ready(compiled(*arguments))
 
 
 def jit_once(function: Callable) -> Callable:

@@ -9,7 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
+from cmd_jax import sharding
 from cmd_jax.data import Examples
 from cmd_jax.models import Network
 from cmd_jax.train.compilation import jit
@@ -26,6 +28,7 @@ def make_evaluate(
     preprocess: Callable[[Array], Array],
     batch_size: int,
     dispatch: str,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """Builds the evaluation of a network on a split.
 
@@ -35,12 +38,13 @@ def make_evaluate(
       preprocess: uint8 images -> float32 inputs, without augmentation.
       batch_size: examples of a batch, at least 1.
       dispatch: "scan" (one program) or "step" (one program per batch), as for a chunk.
+      mesh: the devices that a batch is split over; None for one device.
 
     Returns:
       `evaluate(params, state) -> {"loss", "accuracy"}`: device scalars, the mean
       cross-entropy in nats and the fraction of right answers.
     """
-    data = jax.device_put((examples.inputs, examples.labels))
+    data = _place((examples.inputs, examples.labels), mesh)
     num_examples = examples.labels.shape[0]
     batch_size = min(batch_size, num_examples)
     num_batches, remainder = divmod(num_examples, batch_size)
@@ -51,6 +55,9 @@ def make_evaluate(
         images, labels = (
             jax.lax.dynamic_slice_in_dim(x, start, size, axis=0) for x in data
         )
+        if mesh is not None:  # the last part is smaller where it does not divide evenly
+            parts = sharding.split(mesh)
+            images, labels = jax.lax.with_sharding_constraint((images, labels), parts)
         logits, _ = network.apply(params, state, preprocess(images), train=False)
         loss, correct = cross_entropy_sum(logits, labels), num_correct(logits, labels)
         return sums + jnp.stack([loss, correct.astype(jnp.float32)])
@@ -68,7 +75,7 @@ def make_evaluate(
     add_compiled = jit(add_batch, static_argnums=5)
 
     def stepped(params: Params, state: PyTree, data: Any) -> Array:
-        sums = jnp.zeros(2)
+        sums = _place(jnp.zeros(2), mesh)
         for start in range(0, num_examples, batch_size):
             size = min(batch_size, num_examples - start)
             sums = add_compiled(sums, params, state, data, start, size)
@@ -77,7 +84,15 @@ def make_evaluate(
     total = jit(scanned) if dispatch == "scan" else stepped
 
     def evaluate(params: Params, state: PyTree) -> dict[str, Array]:
+        params, state = _place((params, state), mesh)
         loss, correct = total(params, state, data) / num_examples
         return {"loss": loss, "accuracy": correct}
 
     return evaluate
+
+
+def _place(tree: PyTree, mesh: Mesh | None) -> PyTree:
+    """Arrays where they are needed: a copy on every device of the mesh."""
+    if mesh is None:
+        return jax.device_put(tree)
+    return sharding.place(tree, sharding.replicated(mesh))

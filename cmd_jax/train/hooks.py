@@ -6,7 +6,7 @@ They run where a chunk ends. Recorders of trajectories are hooks too, by structu
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from cmd_jax import host
+from cmd_jax import host, sharding
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train.chunk import States
 from cmd_jax.train.evaluation import Evaluate
@@ -85,6 +85,8 @@ def _write(sinks: Sequence[Sink], row: Row) -> None:
 class CheckpointHook:
     """Saves the states when some seconds have passed, and when the run ends or stops.
 
+    Of several processes all save as soon as one wants to.
+
     Args:
       checkpoints: where.
       every_seconds: the time between two checkpoints.
@@ -115,6 +117,6 @@ class CheckpointHook:
         del metrics
         elapsed = time.monotonic() - self._last
         due = elapsed >= self._every_seconds or step == self._num_steps
-        if due or self._should_stop():
+        if sharding.agree(due or self._should_stop()):
             self._checkpoints.save(step, list(states))
             self._last = time.monotonic()

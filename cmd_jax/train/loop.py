@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cmd_jax import host
+from cmd_jax import host, sharding
 from cmd_jax.train.chunk import Chunk, States
 
 HostMetrics = Sequence[dict[str, np.ndarray]]
@@ -34,7 +34,10 @@ class Hook(Protocol):
     """Something that looks at a run where a chunk ends."""
 
     def next_due(self, step: int) -> int | None:
-        """The first step after `step` at which a chunk has to end for this hook."""
+        """The first step after `step` at which a chunk has to end for this hook.
+
+        It is asked one chunk ahead, so the answer may depend on `step` only.
+        """
         ...
 
     def __call__(self, step: int, states: States, metrics: HostMetrics) -> None:
@@ -67,7 +70,8 @@ def train(
       num_steps: optimizer steps of the whole run.
       steps_per_epoch: a chunk never crosses a multiple of this.
       chunk_steps: the longest chunk.
-      should_stop: asked after every chunk's hooks; True ends the run early.
+      should_stop: asked after every chunk's hooks; True, in any process, ends the run
+        early.
 
     Returns:
       The states and the step they are at.
@@ -75,16 +79,22 @@ def train(
     Raises:
       NonFiniteLossError: a loss became NaN or infinite; no hook saw that chunk.
     """
-    step = start_step
-    while step < num_steps and not should_stop():
-        end = min(num_steps, _chunk_end(step, hooks, steps_per_epoch, chunk_steps))
-        states, device_metrics = chunk(states, end - step)
+
+    def end_after(step: int) -> int:
+        return min(num_steps, _chunk_end(step, hooks, steps_per_epoch, chunk_steps))
+
+    step, end = start_step, end_after(start_step)
+    while step < num_steps and not sharding.agree(should_stop()):
+        next_end = end_after(end)
+        states, device_metrics = chunk(
+            states, end - step, start=step, following=next_end - end
+        )
         metrics = [
             {name: values[: end - step] for name, values in seed.items()}
             for seed in host.fetch(device_metrics)
         ]
         _check_finite(metrics, step)
-        step = end
+        step, end = end, next_end
         for hook in hooks:
             hook(step, states, metrics)
     return states, step

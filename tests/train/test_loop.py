@@ -25,7 +25,7 @@ def _states(step):
 def _counting_chunk(bad_step=None):
     """States are step counts; the loss of step `bad_step` of the second seed is NaN."""
 
-    def chunk(states, count):
+    def chunk(states, count, *, start=None, following=0):
         losses = np.zeros((2, 10), np.float32)
         losses[:, count:] = np.nan  # beyond what was filled
         start = states[0].step
