@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 from jaxtyping import UInt8
 
-from cmd_jax import rng
+from cmd_jax import rng, sharding
 from cmd_jax.models import Network
 from cmd_jax.train.compilation import jit
+from cmd_jax.train.evaluation import place
 from cmd_jax.types import Array, ArrayLike, Params, PyTree
 
 Reestimate = Callable[[Params, PyTree], PyTree]
@@ -26,6 +28,7 @@ def make_reestimate(
     preprocess: Callable[[Array], Array],
     batch_size: int,
     dispatch: str,
+    mesh: Mesh | None = None,
 ) -> Reestimate:
     """Builds the re-estimation of a network's running statistics.
 
@@ -41,6 +44,7 @@ def make_reestimate(
       preprocess: uint8 images -> float32 inputs, without augmentation.
       batch_size: examples of a batch, as in training; cut to the number of images.
       dispatch: "scan" (one program) or "step" (one program per batch), as for a chunk.
+      mesh: the devices that a batch is split over; None for one device.
 
     Returns:
       `reestimate(params, state) -> state`: the state with new statistics; a state
@@ -55,10 +59,12 @@ def make_reestimate(
         return lambda params, state: state
     batch_size = min(batch_size, len(images))
     num_batches = len(images) // batch_size
-    data = jax.device_put(images)
+    data = place(images, mesh)
 
     def add_batch(i: Any, state: PyTree, params: Params, data: Array) -> PyTree:
         batch = jax.lax.dynamic_slice_in_dim(data, i * batch_size, batch_size)
+        if mesh is not None:
+            batch = jax.lax.with_sharding_constraint(batch, sharding.split(mesh))
         key = rng.stream(jax.random.key(0), "statistics", i)
         return update(params, state, preprocess(batch), 1 / (i + 1), key=key)
 
@@ -80,6 +86,6 @@ def make_reestimate(
     def reestimate(params: Params, state: PyTree) -> PyTree:
         if not jax.tree.leaves(state):
             return state
-        return run(*jax.device_put((params, state)), data)
+        return run(*place((params, state), mesh), data)
 
     return reestimate
