@@ -74,16 +74,16 @@ class ResNet18(nn.Module):
         self, inputs: Float[Array, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
-        layers = {"statistics": self.statistics, "dtype": self.dtype}
         block = nn.remat(_Block, static_argnums=(2,)) if self.remat else _Block
         x = _conv(inputs, self.width, kernel=3, dtype=self.dtype, name="conv")
-        x = nn.relu(BatchNorm(**layers, name="norm")(x, train))
+        x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(
                 features=self.width * 2**stage,
                 stride=2 if stage > 0 and place == 0 else 1,
-                **layers,
+                statistics=self.statistics,
+                dtype=self.dtype,
                 name=f"block_{index}",
             )(x, train)
         x = x.astype(jnp.float32).mean(axis=(1, 2))

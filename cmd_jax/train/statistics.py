@@ -86,6 +86,7 @@ def make_reestimate(
     def reestimate(params: Params, state: PyTree) -> PyTree:
         if not jax.tree.leaves(state):
             return state
-        return run(*place((params, state), mesh), data)
+        params, state = place((params, state), mesh)
+        return run(params, state, data)
 
     return reestimate
