@@ -259,7 +259,7 @@ def statistics_used(setup: Setup) -> str:
     """What BatchNorm uses where a re-estimated network is tested, in words."""
     kind = setup.config.model.get("statistics")
     if kind is None:
-        return "none: the network has no BatchNorm"
+        return "none, the network has no BatchNorm"
     if kind == "batch":
         return f"the test batch's own, batches of {setup.config.eval.batch_size}"
     available = len(setup.dataset.train.labels)
