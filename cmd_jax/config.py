@@ -5,10 +5,12 @@ it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
 `defaults()`, which is where a field's meaning is written down.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import pathlib
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -21,9 +23,14 @@ _NOT_HASHED = (
     ("seed",),
     ("train", "num_seeds"),
     ("train", "checkpoint_every_seconds"),
+    ("train", "num_devices"),  # the same numbers up to rounding
+    ("data", "placement"),
     ("log",),
     ("paper",),
     ("quick",),
+    # Of a branch the source's hash, step and seed count, wherever its directory lies.
+    ("branch", "run"),
+    ("branch", "record"),
 )
 
 
@@ -38,6 +45,7 @@ def defaults() -> ConfigDict:
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
                 "flip": False,  # random horizontal flips
+                "placement": "auto",  # of training images: "device", or "host" if large
             },
             "model": {"name": "mlp"},  # and the options of that family
             "optimizer": {
@@ -53,6 +61,7 @@ def defaults() -> ConfigDict:
                 "total_epochs": 1,
                 "batch_size": 128,
                 "num_seeds": 1,  # replicas in one run: seeds seed, seed + 1, ...
+                "num_devices": 0,  # that share a batch; 0: as many as divide it
                 "dispatch": "auto",  # "scan", "step", or what is faster here
                 "chunk_steps": 200,  # optimizer steps between two looks, at most
                 "checkpoint_every_seconds": 60.0,
@@ -64,6 +73,11 @@ def defaults() -> ConfigDict:
                 "pattern": "*",  # of the leaves' names, as "*/kernel"
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
+            },
+            "branch": {  # start from a record of another run
+                "run": "",  # its directory; "": start from a random initialisation
+                "record": -1,  # negative: counted from the end
+                "seed": -1,  # of the source; -1: each seed from the same seed
             },
             "eval": {
                 "every_epochs": 1,
@@ -145,12 +159,17 @@ def load(path: str | pathlib.Path, argument: str | None = None) -> ConfigDict:
     """Loads `get_config(argument)` of a config file.
 
     Raises:
-      ValueError: the file defines no `get_config`, or refuses its argument.
+      ValueError: the file cannot be run, defines no `get_config`, or refuses its
+        argument.
     """
     module = _module(pathlib.Path(path))
     if not hasattr(module, "get_config"):
         raise ValueError(f"{path} defines no get_config(argument=None)")
-    return module.get_config(argument)
+    with _foreign_code(path):
+        config = module.get_config(argument)
+    if not isinstance(config, ConfigDict):
+        raise ValueError(f"get_config of {path} gives {config!r}, not a ConfigDict")
+    return config
 
 
 def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
@@ -159,15 +178,31 @@ def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
     An override is flat, `{"optimizer.learning_rate": 0.1}`.
     """
     module = _module(pathlib.Path(path))
-    return list(module.sweep()) if hasattr(module, "sweep") else [{}]
+    if not hasattr(module, "sweep"):
+        return [{}]
+    with _foreign_code(path):
+        return list(module.sweep())
 
 
 def _module(path: pathlib.Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _foreign_code(path):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def _foreign_code(path: str | pathlib.Path) -> Iterator[None]:
+    """Turns whatever a config file raises into a ValueError that names the file."""
+    try:
+        yield
+    except ValueError:  # what `parse_argument` and `find` raise speaks for itself
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ValueError(f"config file {path}: {kind}: {error}") from error
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
@@ -186,6 +221,8 @@ def digest(config: ConfigDict) -> str:
       True
     """
     values = to_dict(config)
+    if not values.get("branch", {}).get("run"):
+        values.pop("branch", None)
     for *parents, last in _NOT_HASHED:
         block = values
         for name in parents:

@@ -1,8 +1,9 @@
-"""Files that survive a kill: atomic writes, appends that undo themselves, locks.
+"""Files that survive a kill: atomic writes, appends that undo themselves, locks, seals.
 
 A write goes to a temporary file beside its target, is flushed to the disk and renamed;
 an append that fails (full disk) cuts the file back to what it held; a lock is the
-operating system's and dies with its process.
+operating system's and dies with its process. A sealed JSON file ends in the CRC-32 of
+what it says, so that one flipped bit is seen.
 """
 
 import contextlib
@@ -11,10 +12,13 @@ import json
 import os
 import pathlib
 import tempfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 Path = pathlib.Path
+
+_BLOCK = 1 << 20  # bytes
 
 
 class LockedError(RuntimeError):
@@ -82,6 +86,50 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_bytes())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a JSON file ({error})") from error
+
+
+def write_sealed_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes a dict with its checksum, `"crc32"`, as the last entry, atomically."""
+    plain = json.loads(json.dumps(value))  # as it will be read: lists, keys of text
+    write_json(path, {**plain, "crc32": _json_crc32(plain)})
+
+
+def read_sealed_json(path: Path) -> dict[str, Any]:
+    """Reads what `write_sealed_json` wrote.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is damaged, or was changed by hand; the message names the path.
+
+    Example:
+      >>> import pathlib, tempfile
+      >>> from cmd_jax.files import read_sealed_json, write_sealed_json
+      >>> path = pathlib.Path(tempfile.mkdtemp()) / "results.json"
+      >>> write_sealed_json(path, {"accuracy": 0.5})
+      >>> read_sealed_json(path)
+      {'accuracy': 0.5}
+    """
+    value = read_json(path)
+    found = value.pop("crc32", None) if isinstance(value, dict) else None
+    if found is None or found != _json_crc32(value):
+        raise ValueError(
+            f"{path} is damaged: its contents do not match the crc32 in it; copy it "
+            "again, or begin anew"
+        )
+    return value
+
+
+def _json_crc32(value: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
+
+
+def crc32(path: Path) -> int:
+    """The CRC-32 of a file's bytes, read in blocks."""
+    crc = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
 
 
 def append(path: Path, *chunks: bytes | memoryview) -> None:

@@ -4,6 +4,7 @@
       config.json  environment.json  report.html  tables/
       checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
+               branch.json
 
 `results.json` is written last: a seed that has it is finished. A group of seeds belongs
 to one process, by a lock that dies with it; groups that share no seed run side by side.
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cmd_jax import files
+
+_REMAKE = "remove results.json to have both made again from the trajectory"
 
 
 class SeedDirectory(NamedTuple):
@@ -41,11 +44,17 @@ class SeedDirectory(NamedTuple):
         """TensorBoard's event files."""
         return self.root / "tensorboard"
 
+    @property
+    def branch(self) -> pathlib.Path:
+        """Where the seed started, if not from a random initialisation (JSON)."""
+        return self.root / "branch.json"
+
     def finish(self, results: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes what the report needs; afterwards the seed counts as finished."""
         with files.replacing(self._arrays) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
-        files.write_json(self._results, results)
+        seals = {"seed": self.root.name, "arrays_crc32": files.crc32(self._arrays)}
+        files.write_sealed_json(self._results, {**results, **seals})
 
     @property
     def finished(self) -> bool:
@@ -53,20 +62,37 @@ class SeedDirectory(NamedTuple):
         return self._results.exists()
 
     def results(self) -> dict[str, Any]:
-        """The seed's numbers."""
-        return files.read_json(self._results)
+        """The seed's numbers.
+
+        Raises:
+          ValueError: the file is damaged or another seed's; the message names it.
+        """
+        sealed = self._sealed_results()
+        del sealed["seed"], sealed["arrays_crc32"]
+        return sealed
+
+    def _sealed_results(self) -> dict[str, Any]:
+        sealed = files.read_sealed_json(self._results)
+        if sealed.get("seed") != self.root.name:
+            raise ValueError(
+                f"{self._results} holds the results of {sealed.get('seed')}; {_REMAKE}"
+            )
+        return sealed
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The seed's arrays for figures.
 
         Raises:
+          FileNotFoundError: there is no such file.
           ValueError: the file is damaged; the message names it.
         """
-        try:
-            with np.load(self._arrays, allow_pickle=False) as archive:
-                return dict(archive)
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"{self._arrays} cannot be read: {error}") from error
+        if files.crc32(self._arrays) != self._sealed_results()["arrays_crc32"]:
+            raise ValueError(
+                f"{self._arrays} is damaged: it does not match its checksum in "
+                f"{self._results.name}; {_REMAKE}"
+            )
+        with np.load(self._arrays, allow_pickle=False) as archive:
+            return dict(archive)
 
     @property
     def _results(self) -> pathlib.Path:
@@ -100,11 +126,22 @@ class RunDirectory(NamedTuple):
         """The folder of a group's checkpoints."""
         return self.root / "checkpoints" / _group_name(seeds)
 
+    def seeds(self) -> list[int]:
+        """The seeds that have been begun, in order."""
+        found = (re.fullmatch(r"seed_(\d+)", p.name) for p in self.root.glob("seed_*"))
+        return sorted(int(match[1]) for match in found if match)
+
     def finished_seeds(self) -> list[int]:
         """The seeds whose results are there, in order."""
-        found = (re.fullmatch(r"seed_(\d+)", p.name) for p in self.root.glob("seed_*"))
-        seeds = sorted(int(match[1]) for match in found if match)
-        return [seed for seed in seeds if self.seed(seed).finished]
+        return [seed for seed in self.seeds() if self.seed(seed).finished]
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """The groups of seeds that have been begun."""
+        groups = []
+        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
+            first, last = path.stem.removeprefix("seeds_").split("-")
+            groups.append(tuple(range(int(first), int(last) + 1)))
+        return groups
 
     def groups_to_run(self, seeds: Sequence[int]) -> list[tuple[int, ...]]:
         """The groups that finish `seeds`: those begun earlier, then what is missing."""
@@ -121,13 +158,11 @@ class RunDirectory(NamedTuple):
         return sorted(begun + groups)
 
     def _unfinished_groups(self) -> list[tuple[int, ...]]:
-        groups = []
-        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
-            first, last = path.stem.removeprefix("seeds_").split("-")
-            group = tuple(range(int(first), int(last) + 1))
-            if not all(self.seed(seed).finished for seed in group):
-                groups.append(group)
-        return groups
+        return [
+            group
+            for group in self.groups()
+            if not all(self.seed(seed).finished for seed in group)
+        ]
 
     def check_config(self, config: dict[str, Any]) -> None:
         """Refuses a directory that another config, or something else, has written.
@@ -151,24 +186,21 @@ class RunDirectory(NamedTuple):
         Raises:
           ValueError: the file is damaged; the message names it.
         """
-        value = files.read_json(self._config)
-        if not isinstance(value, dict) or "hash" not in value:
-            raise ValueError(f"{self._config} is not the config of a run")
-        return value
+        return files.read_sealed_json(self._config)
 
     def environment(self) -> dict[str, Any]:
         """Versions, devices and the command of the latest start."""
-        return files.read_json(self._environment)
+        return files.read_sealed_json(self._environment)
 
     def create(self, config: dict[str, Any]) -> None:
         """Makes the directory, or goes on in the one that is there."""
         self.check_config(config)
         if not self._config.exists():
-            files.write_json(self._config, config)
+            files.write_sealed_json(self._config, config)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Writes what `environment` gives; only for who has claimed seeds."""
-        files.write_json(self._environment, environment)
+        files.write_sealed_json(self._environment, environment)
 
     @contextlib.contextmanager
     def claim(self, seeds: Sequence[int]) -> Iterator[None]:

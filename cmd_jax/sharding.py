@@ -1,14 +1,12 @@
-"""Many devices and many processes: the mesh, where arrays lie, who decides and writes.
+"""Many devices: the mesh of all processes, and where arrays lie on it.
 
 One axis of devices is all that this project needs: data are split along it, parameters
-are copied to all of it. `jax.jit` over such a mesh is today's `pmap`. Every process of
-a run calls the functions below at the same points, in the same order.
+are copied to all of it. `jax.jit` over such a mesh is today's `pmap`.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from cmd_jax.types import PyTree
@@ -105,43 +103,3 @@ def _place(leaf: PyTree, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(
         whole.shape, sharding, lambda index: whole[index]
     )
-
-
-def is_primary() -> bool:
-    """Whether this process is the one that writes files and prints."""
-    return jax.process_index() == 0
-
-
-def agree(flag: bool) -> bool:
-    """Whether any process says so; every process gets the same answer.
-
-    What clocks and signals decide (a checkpoint is due, the run shall stop) goes
-    through here, so that no process starts a collective operation that another one
-    skips. With one process it costs nothing.
-
-    Example:
-      >>> from cmd_jax import sharding
-      >>> sharding.agree(False)
-      False
-    """
-    if jax.process_count() == 1:
-        return bool(flag)
-    return bool(np.any(multihost_utils.process_allgather(np.array(bool(flag)))))
-
-
-def start_processes(
-    coordinator: str | None = None,
-    num_processes: int | None = None,
-    process_id: int | None = None,
-) -> None:
-    """Joins this process to the others of a run; before anything else touches JAX.
-
-    Args:
-      coordinator: host:port of process 0. None on a TPU pod, under Slurm or Open MPI,
-        where JAX finds all three by itself.
-      num_processes: how many there are.
-      process_id: which one this is, from 0.
-    """
-    # Without it processes on CPUs cannot talk; other backends ignore it.
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(coordinator, num_processes, process_id)

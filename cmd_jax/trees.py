@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import PyTree
 
 
@@ -24,6 +25,33 @@ def leaf_names(tree: PyTree) -> tuple[str, ...]:
     """
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return tuple(jax.tree_util.keystr(p, simple=True, separator="/") for p, _ in paths)
+
+
+def leaves_within(names: Sequence[str], subtree: str | None) -> list[int]:
+    """Positions of the leaves in the part of a tree that a path such as "params" names.
+
+    Args:
+      names: the names of the tree's leaves, as `leaf_names` gives them.
+      subtree: path components joined by "/"; None for the whole tree.
+
+    Raises:
+      ValueError: there is no such part; the message lists what is at the top.
+
+    Example:
+      >>> from cmd_jax.trees import leaves_within
+      >>> leaves_within(["opt_state/0/mu/w", "params/b", "params/w"], "params")
+      [1, 2]
+    """
+    if subtree is None:
+        return list(range(len(names)))
+    found = [n for n, name in enumerate(names) if f"{name}/".startswith(f"{subtree}/")]
+    if not found:
+        top = list(dict.fromkeys(name.split("/")[0] for name in names))
+        raise ValueError(
+            f"there is no subtree {subtree!r}{did_you_mean(subtree, top)}; at the top "
+            f"are {', '.join(top)}"
+        )
+    return found
 
 
 def leaf_sizes(tree: PyTree) -> np.ndarray:

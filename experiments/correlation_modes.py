@@ -12,10 +12,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cmd_jax import host, modes, rng, runs, train, trees
+from cmd_jax import host, modes, processes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Array, Params
 from experiments import estimate, modes_page, progress, training
+from experiments.checks import check_memory
 from experiments.setup import (
     Options,
     Setup,
@@ -26,6 +27,7 @@ from experiments.setup import (
     statistics_used,
 )
 
+_FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
 _MAX_EVALUATED = 50  # records whose reconstruction is tested, evenly spaced
 _NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
 _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
@@ -33,12 +35,15 @@ _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
-    setup = prepare(config, options.data_directory)
-    modes.check_sizes(
-        num_records=len(setup.schedule) - 1,
-        num_weights=num_recorded(setup),
-        **_decompose_options(config.modes),
-    )
+    with processes.together():
+        setup = prepare(config, options.data_directory, {"modes": _FIELDS})
+        modes.check_sizes(
+            num_records=len(setup.schedule) - 1,
+            num_weights=num_recorded(setup),
+            **config.modes,
+        )
+        # The correlation matrix and the dissimilarities.
+        check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
         directory = training.run_directory(setup, name, options)
         estimate.describe(setup, name, directory)
@@ -48,24 +53,14 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     )
 
 
-def _decompose_options(block: ConfigDict) -> dict[str, Any]:
-    return {
-        "num_modes": block.num_modes,
-        "num_samples": block.num_samples,
-        "method": block.method,
-        "num_restarts": block.num_restarts,
-    }
-
-
 def _finish_seed(
     setup: Setup, directory: runs.SeedDirectory, seed: int, state: train.TrainState
 ) -> None:
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
     key = rng.stream(jax.random.key(seed), "modes")
-    options = _decompose_options(setup.config.modes)
-    decomposition = modes.decompose(recorded, **options, key=key)
-    null = modes.random_walk_null(recorded, **options, key=key)
+    decomposition = modes.decompose(recorded, **setup.config.modes, key=key)
+    null = modes.random_walk_null(recorded, **setup.config.modes, key=key)
     epochs = recorded.steps / setup.steps_per_epoch
     curves = _accuracy_curves(setup, recorded, decomposition, state)
     results = {
@@ -86,7 +81,9 @@ def _finish_seed(
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
     }
-    directory.finish(results, arrays)
+    with processes.together():
+        if processes.is_primary():
+            directory.finish(results, arrays)
 
 
 def _evaluated(num_records: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import jax
 
-from cmd_jax import runs, train, trees
-from experiments import progress
+from cmd_jax import processes, runs, train, trees
+from experiments import branch, progress
 from experiments.setup import Setup, initial_states, make_chunk, record_bytes
 
 _STEPS = 10
@@ -23,7 +23,7 @@ def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
     seconds = training_seconds(
         setup, make_chunk(setup, keys), initial_states(setup, keys)
     )
-    for label, value in (
+    rows = (
         ("parameters", f"{trees.count(setup.template.params):,}"),
         ("seeds", ", ".join(map(str, setup.seeds))),
         ("steps", f"{setup.num_steps:,} ({setup.steps_per_epoch} an epoch)"),
@@ -36,7 +36,10 @@ def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
         ("training", _about(seconds)),
         *_quicker(setup, name, seconds),
         ("directory", str(directory.root)),
-    ):
+    )
+    if setup.config.branch.run:
+        rows += (("branch", branch.describe(setup.config)),)
+    for label, value in rows:
         progress.say(f"{label:<12}{value}")
 
 
@@ -83,7 +86,7 @@ def _step_seconds(setup: Setup, chunk: train.Chunk, states: train.States) -> flo
 
     run(1)  # compiles
     seconds = run(1)
-    if seconds > _SHORT:
+    if processes.agree(seconds > _SHORT):  # every process takes the same steps
         return seconds
     return run(min(_STEPS, setup.steps_per_epoch, setup.config.train.chunk_steps))
 

@@ -45,15 +45,13 @@ def write(directory: runs.RunDirectory) -> None:
         [directory.seed(seed).results() for seed in seeds],
         [directory.seed(seed).arrays() for seed in seeds],
     )
-    sections = [
-        _accuracy(run),
-        _fit_and_null(run),
-        _matrix(run),
-        _profiles(run),
-        _spread(run),
-        _weights(run),
-        _settings(run),
-    ]
+    try:
+        sections = _sections(run)
+    except KeyError as error:
+        raise ValueError(
+            f"the files of {directory.root} lack {error}: another version of cmd_jax "
+            "wrote them. Pass --overwrite to begin anew"
+        ) from error
     for table in (table for section in sections for table in section.tables):
         name = "_".join(table.caption.split(":")[0].lower().split())
         files.write_atomic(directory.tables / f"{name}.csv", to_csv(table))
@@ -67,6 +65,18 @@ def write(directory: runs.RunDirectory) -> None:
         highlights=_highlights(run),
         footer=f"`{run.environment['command']}`",
     )
+
+
+def _sections(run: _Run) -> list[Section]:
+    return [
+        _accuracy(run),
+        _fit_and_null(run),
+        _matrix(run),
+        _profiles(run),
+        _spread(run),
+        _weights(run),
+        _settings(run),
+    ]
 
 
 def _highlights(run: _Run) -> list[tuple[str, str]]:

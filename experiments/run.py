@@ -3,33 +3,49 @@
     python experiments/run.py --config digits
     python experiments/run.py --config lenet5:smoke --config.train.num_seeds=3
 
+On several machines (docs/devices.md) the same command is started once on each:
+
+    python experiments/run.py --config lenet5 --distributed
+
 Exit codes: 0 done, or stopped by a signal with everything saved; 1 the run failed (a
 loss that is not finite, a full disk); 2 the input was refused, nothing was written.
 """
 
+import contextlib
+import os
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+import jax  # noqa: E402
 from absl import flags  # noqa: E402
 from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from cmd_jax import config as configs  # noqa: E402
-from cmd_jax import files  # noqa: E402
+from cmd_jax import files, processes  # noqa: E402
 from experiments import correlation_modes  # noqa: E402
 from experiments.interruption import Interrupted  # noqa: E402
 from experiments.progress import say  # noqa: E402
-from experiments.setup import Options  # noqa: E402
+from experiments.setup import Options, Processes  # noqa: E402
 
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"
 STUDIES = {"correlation_modes": correlation_modes.run}
-REFUSED = (ValueError, TypeError, FileNotFoundError, ImportError, files.LockedError)
+REFUSED = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    ImportError,
+    files.LockedError,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,16 +56,17 @@ def main(argv: Sequence[str]) -> int:
         options, config_runs = parse(argv)
         if options is None:
             return 0
-        for name, config in config_runs:
-            _study(config.study)(name, config, options)
-        return 0
-    except Interrupted as stopped:
-        say(str(stopped))
+        if options.processes is not None:
+            processes.start(*options.processes)
+        with _only_primary_prints(), processes.lost_processes():
+            _run_in_order(config_runs, options)
         return 0
     except flags.Error as error:
         return _fail(f"{error}\n{USAGE}")
-    except FloatingPointError as error:
+    except (FloatingPointError, processes.ProcessError) as error:
         return _fail(str(error), code=1)
+    except MemoryError as error:
+        return _fail(f"out of memory. {error}", code=1)
     except REFUSED as error:
         return _fail(str(error))
     except OSError as error:
@@ -58,6 +75,26 @@ def main(argv: Sequence[str]) -> int:
             "when the cause is gone",
             code=1,
         )
+
+
+def _run_in_order(
+    config_runs: Sequence[tuple[str, ConfigDict]], options: Options
+) -> None:
+    try:
+        for name, config in config_runs:
+            _study(config.study)(name, config, options)
+    except Interrupted as stopped:
+        say(str(stopped))
+
+
+@contextlib.contextmanager
+def _only_primary_prints() -> Iterator[None]:
+    """Of several processes only the primary says what all of them do."""
+    with contextlib.ExitStack() as muted:
+        if not processes.is_primary():
+            nowhere = muted.enter_context(open(os.devnull, "w"))
+            muted.enter_context(contextlib.redirect_stdout(nowhere))
+        yield
 
 
 def _study(name: str) -> Callable[[str, ConfigDict, Options], None]:
@@ -78,9 +115,33 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     values = flags.FlagValues()
     flags.DEFINE_string("data_dir", None, "Folder of data sets.", flag_values=values)
     flags.DEFINE_string("output", "runs", "Folder of runs.", flag_values=values)
+    flags.DEFINE_string(
+        "export",
+        None,
+        "Folder for each finished seed's last record, as .safetensors.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Say what would be done, and do nothing.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "distributed",
+        False,
+        "One of several processes, which JAX finds: TPU pods, Slurm, Open MPI.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "coordinator",
+        None,
+        "One of several processes: HOST:PORT of process 0.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_processes", None, "How many there are.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "process_id", None, "Which of them this is, from 0.", flag_values=values
     )
     if {"--help", "-h", "-help"} & set(argv):
         say(f"{USAGE}\n{_known_configs()}\n{values.get_help()}")
@@ -100,14 +161,39 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
         raise flags.Error(f"unknown field of the config: {hint}") from error
     if unexpected:
         raise flags.Error(f"unexpected argument {unexpected[0]!r}")
+    for name in ("data_dir", "output"):
+        if str(values[name].value).startswith("-"):
+            raise flags.Error(f"--{name} is {values[name].value!r}; it needs a folder")
+    export = values["export"].value
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
         overwrite=bool(values["overwrite"].value),
         dry_run=bool(values["dry_run"].value),
         command=shlex.join(["python", "experiments/run.py", *argv[1:]]),
+        export=None if export is None else pathlib.Path(export),
+        processes=_processes(values),
     )
-    return options, [(path.stem, run) for run in _apply_sweep(path, config)]
+    sweep = _apply_sweep(path, config)
+    if export is not None and len(sweep) > 1:
+        raise flags.Error(
+            f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
+            "of its runs would replace each other"
+        )
+    return options, [(path.stem, run) for run in sweep]
+
+
+def _processes(values: flags.FlagValues) -> Processes | None:
+    names = ("coordinator", "num_processes", "process_id")
+    given = [values[name].value for name in names]
+    if given == [None, None, None]:
+        return Processes() if values["distributed"].value else None
+    if None in given:
+        raise flags.Error(
+            "--coordinator, --num_processes and --process_id belong together; on a TPU "
+            "pod, under Slurm or Open MPI --distributed alone is enough"
+        )
+    return Processes(*given)
 
 
 def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:
@@ -137,10 +223,22 @@ def _apply_sweep(path: pathlib.Path, config: ConfigDict) -> list[ConfigDict]:
     runs = []
     for override in configs.overrides(path):
         copy = config.copy_and_resolve_references()
-        copy.update_from_flattened_dict(override)
+        try:
+            copy.update_from_flattened_dict(override)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"the sweep of {path}: {error}") from error
         runs.append(copy)
     return runs
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    try:
+        code = main(sys.argv)
+    except Exception:
+        if not jax.distributed.is_initialized():
+            raise
+        traceback.print_exc()
+        code = 1
+    if code and jax.distributed.is_initialized():
+        processes.leave(code)
+    sys.exit(code)

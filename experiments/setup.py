@@ -4,17 +4,31 @@
 """
 
 import fnmatch
-import importlib.util
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from cmd_jax import data, models, train, trajectory, trees
+from cmd_jax import data, models, sharding, train, trajectory, trees
 from cmd_jax.types import Array, Key
+from experiments import branch
+from experiments.checks import check_config, check_memory
+from experiments.devices import choose_mesh, choose_placement, state_sharding
+
+_MAX_RECORDS = 10**6
+
+
+class Processes(NamedTuple):
+    """This process among those of a run; None where JAX finds it out by itself."""
+
+    coordinator: str | None = None
+    number: int | None = None
+    identifier: int | None = None
 
 
 class Options(NamedTuple):
@@ -25,13 +39,15 @@ class Options(NamedTuple):
     overwrite: bool
     dry_run: bool
     command: str
+    export: pathlib.Path | None = None
+    processes: Processes | None = None
 
 
 class Setup(NamedTuple):
     """A config, resolved and checked: everything that training needs.
 
     `preprocess(images, *, train, key)` makes inputs of uint8 images; `template` is one
-    seed's state as shapes.
+    seed's state as shapes and shardings; `mesh` is None for one device.
     """
 
     config: ConfigDict
@@ -44,6 +60,8 @@ class Setup(NamedTuple):
     steps_per_epoch: int
     num_steps: int
     dispatch: str
+    placement: str
+    mesh: Mesh | None
     template: train.TrainState
     evaluations: Mapping[str, train.Evaluate]
 
@@ -54,23 +72,36 @@ class Setup(NamedTuple):
         return tuple(range(first, first + self.config.train.num_seeds))
 
 
-def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
-    """Loads the data and builds everything; raises where the config cannot be run."""
-    _check_numbers(config)
-    _check_sinks(config.log)
+def prepare(
+    config: ConfigDict, data_directory: str | None, study: Mapping[str, Any]
+) -> Setup:
+    """Loads the data and builds everything; raises where the config cannot be run.
+
+    Args:
+      config: of a config file, with the overrides of the command line.
+      data_directory: where the data sets are, or None for the default.
+      study: the block of the study, see `check_config`.
+    """
+    check_config(config, study)
     loading = config.data.to_dict()
     crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    del loading["placement"]
+    mesh = choose_mesh(config.train)
     dataset = data.load(**loading, directory=data_directory)
+    placement = choose_placement(config, dataset.train)
     network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
     examples = len(dataset.train.labels)
     steps_per_epoch = data.batches_per_epoch(examples, config.train.batch_size)
     num_steps = steps_per_epoch * config.train.total_epochs
+    schedule = _record_schedule(config.record, steps_per_epoch, num_steps)
     options = config.optimizer.to_dict()
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
     optimizer = train.create_optimizer(**options, num_steps=num_steps)
     preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
     dispatch = config.train.dispatch
-    if dispatch == "auto":
+    if dispatch == "auto" and placement == "host":
+        dispatch = "step"
+    elif dispatch == "auto":
         dispatch = train.choose_dispatch(network.convolutional, jax.default_backend())
     setup = Setup(
         config=config,
@@ -79,18 +110,51 @@ def prepare(config: ConfigDict, data_directory: str | None) -> Setup:
         objective=train.cross_entropy(network),
         optimizer=optimizer,
         preprocess=preprocess,
-        schedule=_record_schedule(config.record, steps_per_epoch, num_steps),
+        schedule=schedule,
         steps_per_epoch=steps_per_epoch,
         num_steps=num_steps,
         dispatch=dispatch,
-        template=jax.eval_shape(
-            lambda key: _initial(network, optimizer, preprocess, dataset, key),
-            jax.random.key(0),
+        placement=placement,
+        mesh=mesh,
+        template=_template(
+            lambda key: _initial(network, optimizer, preprocess, dataset, key), mesh
         ),
-        evaluations=_evaluations(config, dataset, network, preprocess, dispatch),
+        evaluations=_evaluations(config, dataset, network, preprocess, dispatch, mesh),
+    )
+    check_memory(
+        f"config.model with {config.train.num_seeds} seeds and their optimizer",
+        config.train.num_seeds * _num_bytes(setup.template),
     )
     record_bytes(setup)  # refuses a selection that fits no network
-    return setup
+    params = setup.template.params
+    return setup._replace(config=branch.resolve(config, setup.seeds, params))
+
+
+def _num_bytes(template: train.TrainState) -> int:
+    leaves = jax.tree.leaves(template)
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves)
+
+
+def with_dispatch(setup: Setup, dispatch: str) -> Setup:
+    """The same setup with its steps and evaluations dispatched in another way."""
+    evaluations = _evaluations(
+        setup.config,
+        setup.dataset,
+        setup.network,
+        setup.preprocess,
+        dispatch,
+        setup.mesh,
+    )
+    return setup._replace(dispatch=dispatch, evaluations=evaluations)
+
+
+def _template(
+    initial: Callable[[Key], train.TrainState], mesh: Mesh | None
+) -> train.TrainState:
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=state_sharding(mesh)),
+        jax.eval_shape(initial, jax.random.key(0)),
+    )
 
 
 def _initial(
@@ -110,6 +174,7 @@ def _evaluations(
     network: models.Network,
     preprocess: Callable[..., Array],
     dispatch: str,
+    mesh: Mesh | None,
 ) -> dict[str, train.Evaluate]:
     """The evaluation of each split that has examples."""
     splits = {"validation": dataset.validation, "test": dataset.test}
@@ -120,47 +185,11 @@ def _evaluations(
             preprocess=preprocess,
             batch_size=config.eval.batch_size,
             dispatch=dispatch,
+            mesh=mesh,
         )
         for name, split in splits.items()
         if len(split.labels)
     }
-
-
-def _check_sinks(log: ConfigDict) -> None:
-    for option, wanted, package in (
-        ("tensorboard", log.tensorboard, "tensorboardX"),
-        ("wandb", log.wandb, "wandb"),
-    ):
-        if wanted and importlib.util.find_spec(package) is None:
-            raise ImportError(
-                f"config.log.{option} needs {package}, which is not installed: "
-                f"pip install {package}"
-            )
-
-
-def _check_numbers(config: ConfigDict) -> None:
-    for name, value, least in (
-        ("seed", config.seed, 0),
-        ("train.total_epochs", config.train.total_epochs, 1),
-        ("train.num_seeds", config.train.num_seeds, 1),
-        ("train.chunk_steps", config.train.chunk_steps, 1),
-        ("train.checkpoint_every_seconds", config.train.checkpoint_every_seconds, 0),
-        ("eval.every_epochs", config.eval.every_epochs, 1),
-        ("eval.batch_size", config.eval.batch_size, 1),
-        ("eval.num_statistics", config.eval.num_statistics, 0),
-        ("optimizer.warmup_epochs", config.optimizer.warmup_epochs, 0),
-        ("record.every_epochs", config.record.every_epochs, 0),
-        ("record.every_steps", config.record.every_steps, 0),
-        ("record.num_log_spaced", config.record.num_log_spaced, 0),
-        ("record.num_weights", config.record.num_weights, 0),
-    ):
-        if not value >= least:
-            raise ValueError(f"config.{name} is {value}; it must be at least {least}")
-    if config.train.dispatch not in ("auto", "scan", "step"):
-        raise ValueError(
-            f"config.train.dispatch is {config.train.dispatch!r}; allowed are 'auto', "
-            "'scan' and 'step'"
-        )
 
 
 def _record_schedule(
@@ -169,6 +198,12 @@ def _record_schedule(
     """The union of the record's schedules; at least step 0 and the last."""
     steps = {0, num_steps}
     every = (record.every_epochs * steps_per_epoch, record.every_steps)
+    if sum(num_steps // number for number in every if number) > _MAX_RECORDS:
+        raise ValueError(
+            f"config.record.every_epochs is {record.every_epochs} and "
+            f"config.record.every_steps is {record.every_steps}: of {num_steps:,} "
+            f"steps that makes more than {_MAX_RECORDS:,} records"
+        )
     for number in filter(None, every):
         steps |= set(trajectory.every_steps(number, total_steps=num_steps).steps)
     if record.num_log_spaced:
@@ -226,7 +261,10 @@ def initial_states(setup: Setup, keys: Sequence[Key]) -> train.States:
         )
 
     compiled = train.jit_once(initial)
-    return tuple(compiled(key) for key in keys)
+    states = tuple(compiled(key) for key in keys)
+    if setup.mesh is None:
+        return states
+    return sharding.place(states, sharding.replicated(setup.mesh))
 
 
 def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
@@ -237,10 +275,12 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         setup.dataset.train,
         preprocess=lambda images, key: setup.preprocess(images, train=True, key=key),
         batch_size=setup.config.train.batch_size,
-        max_steps=setup.config.train.chunk_steps,
+        max_steps=min(setup.config.train.chunk_steps, setup.steps_per_epoch),
         dispatch=setup.dispatch,
         vectorize=not setup.network.convolutional,
         keys=keys,
+        placement=setup.placement,
+        mesh=setup.mesh,
     )
 
 
@@ -252,6 +292,7 @@ def make_reestimate(setup: Setup) -> train.Reestimate:
         preprocess=setup.preprocess,
         batch_size=setup.config.train.batch_size,
         dispatch=setup.dispatch,
+        mesh=setup.mesh,
     )
 
 

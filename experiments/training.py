@@ -1,22 +1,31 @@
 """Training the seeds of a config: the run directory, resuming, hooks and reports.
 
 The loop itself is `cmd_jax.train.train`; this file wires it to files and to the study.
+Of several processes all train, and the primary alone decides by the files, and writes.
 """
 
+import contextlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from cmd_jax import config as configs
-from cmd_jax import runs, train, trajectory
+from cmd_jax import processes, runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import environment, estimate, progress
+from experiments import branch, environment, estimate, export, progress
 from experiments.interruption import Interrupted, stop_on_signals
-from experiments.setup import Options, Setup, initial_states, make_chunk, selection
+from experiments.setup import (
+    Options,
+    Setup,
+    initial_states,
+    make_chunk,
+    selection,
+    with_dispatch,
+)
 
 _RESUME = "run the same command again to go on"
 
@@ -41,31 +50,113 @@ def run_seeds(
       setup: from `prepare`.
       name: the config's name.
       options: the command line.
-      finish: the study: takes a trained seed and ends by `SeedDirectory.finish`.
-      report: writes the page over the finished seeds.
+      finish: the study: takes a trained seed, in every process, and ends by
+        `SeedDirectory.finish` in the primary.
+      report: writes the page over the finished seeds; called by the primary.
     """
     directory = run_directory(setup, name, options)
-    if options.overwrite:
-        directory.remove()
     document = {
         "name": name,
         "hash": configs.digest(setup.config),
         "dispatch": setup.dispatch,
+        "placement": setup.placement,
+        "num_devices": 1 if setup.mesh is None else setup.mesh.size,
         "config": configs.to_dict(setup.config),
     }
-    directory.check_config(document)
-    groups = directory.groups_to_run(setup.seeds)
-    if not groups and directory.report.exists():
-        progress.say(f"{directory.root} is finished; --overwrite begins anew")
+    _check_same(document)
+    groups = processes.from_primary(
+        lambda: _missing_groups(setup, directory, document, options)
+    )
+    if groups:
+        setup = _as_begun(setup, directory)
     with stop_on_signals() as should_stop:
-        for group in groups:
-            directory.create(document)
-            with directory.claim(group):
-                directory.write_environment(environment.describe(options.command))
+        for group in map(tuple, groups):
+            with _owned(directory, group, document, options):
                 _run_group(setup, directory, group, should_stop, finish)
-    if groups or not directory.report.exists():
+    with processes.together():
+        if processes.is_primary():
+            _conclude(setup, directory, options, report, new=bool(groups))
+
+
+def _check_same(document: dict[str, Any]) -> None:
+    """Refuses a process that was started with another config than the primary."""
+    of_primary = processes.from_primary(lambda: document)
+    with processes.together():
+        if document != of_primary:
+            raise ValueError(
+                f"this process runs {document['name']} with hash {document['hash']}, "
+                f"the primary {of_primary['name']} with hash {of_primary['hash']}: "
+                "start all processes with the same command"
+            )
+
+
+def _missing_groups(
+    setup: Setup,
+    directory: runs.RunDirectory,
+    document: dict[str, Any],
+    options: Options,
+) -> list[tuple[int, ...]]:
+    if options.export is not None:
+        export.check(setup, options.export)
+    if options.overwrite:
+        directory.remove()
+    directory.check_config(document)
+    return directory.groups_to_run(setup.seeds)
+
+
+@contextlib.contextmanager
+def _owned(
+    directory: runs.RunDirectory,
+    group: tuple[int, ...],
+    document: dict[str, Any],
+    options: Options,
+) -> Iterator[None]:
+    """The run directory and a group of its seeds belong to this run for the body."""
+    with contextlib.ExitStack() as claimed:
+        with processes.together():
+            if processes.is_primary():
+                directory.create(document)
+                claimed.enter_context(directory.claim(group))
+                directory.write_environment(environment.describe(options.command))
+        yield
+
+
+def _conclude(
+    setup: Setup,
+    directory: runs.RunDirectory,
+    options: Options,
+    report: Callable[[runs.RunDirectory], None],
+    *,
+    new: bool,
+) -> None:
+    if new or not directory.report.exists():
         report(directory)
+    else:
+        progress.say(f"{directory.root} is finished; --overwrite begins anew")
     progress.say(f"report: {directory.report}")
+    if options.export is not None:
+        export.write(setup, directory, options.export)
+
+
+def _as_begun(setup: Setup, directory: runs.RunDirectory) -> Setup:
+    """The setup with the dispatch that the run began with, maybe elsewhere.
+
+    Another dispatch rounds otherwise: a resumed run would not be the same one.
+    """
+
+    def dispatch() -> str:
+        if not directory.root.exists():
+            return setup.dispatch
+        return directory.config()["dispatch"]
+
+    begun = processes.from_primary(dispatch)
+    if begun == setup.dispatch:
+        return setup
+    progress.say(
+        f"steps are dispatched by {begun!r}, as this run began; this machine alone "
+        f"would choose {setup.dispatch!r}"
+    )
+    return with_dispatch(setup, begun)
 
 
 def _run_group(
@@ -76,10 +167,11 @@ def _run_group(
     finish: Callable[[Setup, runs.SeedDirectory, int, train.TrainState], None],
 ) -> None:
     states = train_group(setup, directory, group, should_stop)
+    finished = processes.from_primary(directory.finished_seeds)
     for seed, state in zip(group, states, strict=True):
-        if should_stop():
+        if processes.agree(should_stop()):
             raise Interrupted(f"stopped with all steps done; {_RESUME}")
-        if not directory.seed(seed).finished:
+        if seed not in finished:
             finish(setup, directory.seed(seed), seed, state)
 
 
@@ -100,8 +192,12 @@ def train_group(
     checkpoints = Checkpoints(directory.checkpoints(group))
     states, start = _restore(setup, checkpoints, keys)
     seeds = [directory.seed(seed) for seed in group]
-    metrics, recorder = _open_outputs(setup, seeds, keys, start)
+    with processes.together():
+        metrics, recorder = _open_outputs(setup, seeds, keys, start)
     if start is None:
+        if config.branch.run:
+            directories = dict(zip(group, seeds, strict=True))
+            states = branch.begin(config, states, directories)
         metrics.write_initial(states)
         recorder.record_initial(states)
     step, chunk = start or 0, make_chunk(setup, keys)
@@ -150,12 +246,14 @@ def _last_good(checkpoints: Checkpoints) -> str:
 def _restore(
     setup: Setup, checkpoints: Checkpoints, keys: Sequence[Key]
 ) -> tuple[train.States, int | None]:
-    """The states of the last checkpoint and its step, or new ones and None."""
-    step = checkpoints.latest()
-    if step is not None:
-        like = [setup.template for _ in keys]
-        return tuple(checkpoints.restore(step, like)), step
-    return initial_states(setup, keys), None
+    """The states of the last good checkpoint and its step, or new ones and None."""
+    resumed = checkpoints.resume([setup.template for _ in keys])
+    if resumed is None:
+        return initial_states(setup, keys), None
+    for message in resumed.damaged:
+        progress.say(f"{message}; the one before it is taken")
+    progress.say(f"going on from step {resumed.step}")
+    return tuple(resumed.tree), resumed.step
 
 
 def _open_outputs(
@@ -164,9 +262,16 @@ def _open_outputs(
     keys: Sequence[Key],
     start: int | None,
 ) -> tuple[train.MetricsHook, trajectory.Recorder]:
-    """Metrics and recorder of every seed, cut back to the step that is resumed."""
-    sinks = [_sinks(setup, seed, start) for seed in seeds]
-    writers = [_writer(setup, s, k, start) for s, k in zip(seeds, keys, strict=True)]
+    """Metrics and recorder of every seed, cut back to the step that is resumed.
+
+    In a process that is not the primary they write nothing.
+    """
+    sinks: list[list[train.Sink]] = [[] for _ in seeds]
+    writers: list[trajectory.TrajectoryWriter] = []
+    if processes.is_primary():
+        sinks = [_sinks(setup, seed, start) for seed in seeds]
+        pairs = zip(seeds, keys, strict=True)
+        writers = [_writer(setup, seed, key, start) for seed, key in pairs]
     metrics = train.MetricsHook(
         sinks,
         setup.evaluations,
@@ -200,9 +305,17 @@ def _writer(
     record, like = setup.config.record, setup.template.params
     options: Mapping[str, Any] = {"select": selection(record), "dtype": record.dtype}
     if start is not None:
-        return trajectory.TrajectoryWriter.resume(
+        writer = trajectory.TrajectoryWriter.resume(
             seed.trajectory, like, **options, last_step=start
         )
+        expected = sum(step <= start for step in setup.schedule.steps)
+        if writer.num_records != expected:
+            raise ValueError(
+                f"{seed.trajectory} has {writer.num_records} records up to step "
+                f"{start}, not {expected}: some are lost. Copy it again, or pass "
+                "--overwrite to begin anew"
+            )
+        return writer
     if seed.trajectory.exists():  # of a run that was killed before its first checkpoint
         shutil.rmtree(seed.trajectory)
     return trajectory.TrajectoryWriter.create(seed.trajectory, like, **options, key=key)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import socket
 
 import jax
 import pytest
@@ -26,3 +27,11 @@ def data_folder() -> pathlib.Path:
     if not folder:
         pytest.skip("needs real data: set CMD_JAX_DATA to the folder that holds it")
     return pathlib.Path(folder)
+
+
+@pytest.fixture
+def coordinator() -> str:
+    """An address where the first of several processes can wait for the others."""
+    with socket.socket() as server:
+        server.bind(("localhost", 0))
+        return f"localhost:{server.getsockname()[1]}"

@@ -13,7 +13,7 @@ import pytest
 
 GROUND = {
     *("types", "rng", "trees", "files", "host"),
-    *("checkpoints", "sharding", "runs", "figures", "spelling"),
+    *("checkpoints", "sharding", "processes", "runs", "figures", "spelling"),
 }
 MIDDLE = {"config", "data", "models"}
 TRAINING = {"trajectory", "train"}

@@ -36,6 +36,16 @@ def test_finished_seeds_are_kept_and_the_missing_ones_grouped(directory):
     assert directory.groups_to_run(range(6)) == [(1,), (3, 4, 5)]
 
 
+def test_what_was_begun_is_listed(directory):
+    _finish(directory, 10, 2)
+    (directory.root / "seed_5").mkdir()
+    assert directory.seeds() == [2, 5, 10]
+    for group in ((0, 1), (2,)):
+        with directory.claim(group):
+            pass
+    assert sorted(directory.groups()) == [(0, 1), (2,)]
+
+
 def test_a_group_that_was_begun_is_continued_whole(directory):
     with directory.claim((0, 1, 2)):
         pass
@@ -101,7 +111,7 @@ def test_only_run_directories_are_removed(tmp_path):
 def test_damaged_arrays_are_refused_by_path(directory):
     _finish(directory, 0)
     next(directory.seed(0).root.glob("*.npz")).write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"arrays\.npz cannot be read"):
+    with pytest.raises(ValueError, match=r"arrays\.npz is damaged"):
         directory.seed(0).arrays()
 
 

@@ -56,6 +56,15 @@ def test_mask_is_a_prefix():
     assert trees.broadcast_mask(np.bool_(False), PARAMS) == (False,) * 4
 
 
+def test_a_subtree_is_a_whole_component_of_the_path():
+    names = ["a/b/c", "a/bb", "b"]
+    assert trees.leaves_within(names, "a/b") == [0]
+    assert trees.leaves_within(names, None) == [0, 1, 2]
+    for absent in ("a/b/", "", "c", "a/b/c/d"):
+        with pytest.raises(ValueError, match=f"no subtree {absent!r}.* are a, b"):
+            trees.leaves_within(names, absent)
+
+
 def test_mask_that_is_no_prefix():
     with pytest.raises(ValueError, match="not a pytree prefix"):
         trees.broadcast_mask({"dense": True}, PARAMS)

@@ -135,7 +135,8 @@ def augmenter(
       and need the `key` then.
 
     Raises:
-      ValueError: `crop_padding` is negative; or `preprocess` augments without a key.
+      ValueError: `crop_padding` is negative or above an image's side; or
+        `preprocess` augments without a key.
 
     Example:
       >>> import jax
@@ -146,8 +147,12 @@ def augmenter(
       >>> inputs.shape, str(inputs.dtype)
       ((1437, 8, 8, 1), 'float32')
     """
-    if crop_padding < 0:
-        raise ValueError(f"crop_padding={crop_padding}; allowed is at least 0 pixels")
+    side = min(dataset.train.inputs.shape[1:3])
+    if not 0 <= crop_padding <= side:
+        raise ValueError(
+            f"crop_padding={crop_padding}; allowed are 0 to {side} pixels, the side of "
+            "an image"
+        )
 
     def preprocess(
         images: UInt8[ArrayLike, "batch height width channels"],

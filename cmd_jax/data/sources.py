@@ -7,6 +7,7 @@ their published splits. Synthetic images stand in for any of them in tests.
 """
 
 import inspect
+import math
 import os
 from typing import Any
 
@@ -29,6 +30,7 @@ from cmd_jax.types import Key
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _NAMES = (*_PREPARED, "digits", "synthetic")
 _DIGITS_TEST = 360
+_MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
 
 def load(
@@ -101,17 +103,24 @@ def synthetic(
       The data set.
 
     Raises:
-      ValueError: a size is smaller than 1.
+      ValueError: a size is smaller than 1, or the images are too many.
 
     Example:
       >>> from cmd_jax import data
       >>> data.synthetic(shape=(28, 28, 1), num_train=100).train.inputs.shape
       (100, 28, 28, 1)
     """
+    if len(shape) != 3:
+        raise ValueError(f"shape={tuple(shape)}; allowed is (height, width, channels)")
     if min(*shape, num_classes, num_train, num_test) < 1:
         raise ValueError(
             f"shape={tuple(shape)}, num_classes={num_classes}, num_train={num_train}, "
             f"num_test={num_test}; allowed are sizes of at least 1"
+        )
+    if (num_train + num_test) * math.prod(shape) > _MAX_PIXELS:
+        raise ValueError(
+            f"shape={tuple(shape)}, num_train={num_train}, num_test={num_test}; "
+            f"allowed are {_MAX_PIXELS:,} numbers in all images together"
         )
     key = stream(jax.random.key(0), "synthetic") if key is None else key
     draws = generator(key)

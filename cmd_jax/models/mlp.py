@@ -37,9 +37,9 @@ class MLP(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if any(width < 1 for width in self.hidden):
+        if not all(isinstance(width, int) and width >= 1 for width in self.hidden):
             raise ValueError(
-                f"hidden={tuple(self.hidden)}; allowed are widths of at least 1"
+                f"hidden={self.hidden!r}; allowed are whole widths of at least 1"
             )
 
     @nn.compact

@@ -153,10 +153,11 @@ class HostFeed:
         )
 
         def put(source: np.ndarray) -> Array:
+            def part(index: Any) -> np.ndarray:
+                return source[rows[index[: rows.ndim]]]
+
             shape = rows.shape + source.shape[1:]
-            return jax.make_array_from_callback(
-                shape, parts, lambda index: source[rows[index[: rows.ndim]]]
-            )
+            return jax.make_array_from_callback(shape, parts, part)
 
         return put(self._examples.inputs), put(self._examples.labels)
 

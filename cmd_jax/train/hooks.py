@@ -6,7 +6,7 @@ They run where a chunk ends. Recorders of trajectories are hooks too, by structu
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from cmd_jax import host, sharding
+from cmd_jax import host, processes
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train.chunk import States
 from cmd_jax.train.evaluation import Evaluate
@@ -117,6 +117,6 @@ class CheckpointHook:
         del metrics
         elapsed = time.monotonic() - self._last
         due = elapsed >= self._every_seconds or step == self._num_steps
-        if sharding.agree(due or self._should_stop()):
+        if processes.agree(due or self._should_stop()):
             self._checkpoints.save(step, list(states))
             self._last = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cmd_jax import host, sharding
+from cmd_jax import host, processes
 from cmd_jax.train.chunk import Chunk, States
 
 HostMetrics = Sequence[dict[str, np.ndarray]]
@@ -84,7 +84,7 @@ def train(
         return min(num_steps, _chunk_end(step, hooks, steps_per_epoch, chunk_steps))
 
     step, end = start_step, end_after(start_step)
-    while step < num_steps and not sharding.agree(should_stop()):
+    while step < num_steps and not processes.agree(should_stop()):
         next_end = end_after(end)
         states, device_metrics = chunk(
             states, end - step, start=step, following=next_end - end

@@ -45,9 +45,19 @@ class MetricsFile:
         return [row for row, _ in self._rows()]
 
     def truncate(self, step: int) -> None:
-        """Drops the rows after `step`, and a half row at the end."""
-        kept = [end for row, end in self._rows() if row["step"] <= step]
-        files.truncate(self.path, kept[-1] if kept else 0)
+        """Drops the rows after `step`, and a half row at the end; -1 drops all.
+
+        Raises:
+          ValueError: there is no row of `step`, so some are lost; or as for `read`.
+        """
+        kept = [(row["step"], end) for row, end in self._rows() if row["step"] <= step]
+        last, size = kept[-1] if kept else (-1, 0)
+        if last != step:
+            raise ValueError(
+                f"{self.path} has no row of step {step}: rows are lost. Copy it again, "
+                "or begin the run anew"
+            )
+        files.truncate(self.path, size)
 
     def _rows(self) -> list[tuple[Row, int]]:
         """Every whole row with the byte at which it ends."""
@@ -65,10 +75,11 @@ class MetricsFile:
 def _parse(line: bytes, path: pathlib.Path, number: int) -> Row:
     try:
         row = json.loads(line)
-        row["step"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}, line {number}, is not a row of metrics") from error
-    return row
+        if isinstance(row["step"], int):
+            return row
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise ValueError(f"{path}, line {number}, is not a row of metrics")
 
 
 def tensorboard_sink(folder: pathlib.Path, *, resume_step: int) -> Sink:

@@ -41,6 +41,8 @@ def create_optimizer(
       >>> sgd = create_optimizer("sgd", learning_rate=0.1, num_steps=10)
     """
     _check(name, learning_rate, momentum, weight_decay, schedule)
+    if nesterov and not momentum:
+        raise ValueError("nesterov is True and momentum is 0; give it a momentum")
     rate = _schedule(learning_rate, schedule, warmup_steps, num_steps)
     if name == "adam":
         update = optax.adam(rate, b1=momentum, nesterov=nesterov)

@@ -1,5 +1,7 @@
 """Recording, storing and reading the history of a network's parameters."""
 
+from cmd_jax.trajectory.array_files import write_safetensors
+from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.history import Trajectory
 from cmd_jax.trajectory.recorder import Recorder
 from cmd_jax.trajectory.schedule import (
@@ -17,8 +19,10 @@ __all__ = [
     "StoredTrajectory",
     "Trajectory",
     "TrajectoryWriter",
+    "convert",
     "every_epochs",
     "every_steps",
     "log_spaced",
     "record_bytes",
+    "write_safetensors",
 ]

@@ -80,26 +80,61 @@ class Trajectory:
 
     @staticmethod
     def open(
-        path: Path | str, like: Params | None = None, verify: bool = True
+        path: Path | str,
+        like: Params | None = None,
+        subtree: str | None = None,
+        verify: bool = True,
     ) -> "StoredTrajectory":
-        """Opens a recorded trajectory, without reading it into memory.
+        """Opens a recorded trajectory, or another's checkpoints, never all in memory.
+
+        A directory that a `TrajectoryWriter` made is mapped. A folder with one
+        checkpoint a record is copied into such a directory first, record by record: a
+        temporary one (in `TMPDIR`, else `/var/tmp`) that is gone when the handle is;
+        `convert` keeps it.
+        A checkpoint is one that Orbax saved (by any of its APIs), or a `.safetensors`
+        or `.npz` file of named arrays: names with a "/" are split there to nested
+        dicts, others at ".", as PyTorch writes them (`layer1.0.weight`).
+
+        Checkpoints are taken in the natural order of their names (`epoch_2` before
+        `epoch_10`). The steps are the last numbers in the names where these increase,
+        else 0, 1, 2, ...
 
         Args:
-          path: the directory that a `TrajectoryWriter` made.
+          path: the directory.
           like: the network's parameters, or their shapes and dtypes. They are compared
             with the recorded ones, and their node types (NamedTuples, dataclasses, ...)
             are those of the records; without it records are nested dicts and lists.
+          subtree: the part of each record to take, such as "params" or
+            "opt_state/0/mu"; `like` is then like that part. Where an Orbax checkpoint
+            holds several trees, it begins with the name of one.
           verify: whether to compare every record with its checksum (reads all of it).
+            Copies are not read again; `.safetensors` files have no checksums.
 
         Raises:
           FileNotFoundError: there is nothing at `path`.
-          ValueError: it is no trajectory, truncated, damaged, or of another network
-            than `like`; the message names the file and the record or leaf.
-        """
-        # The handle loads into this class, so its file imports this one.
-        from cmd_jax.trajectory.stored import open_stored
+          OSError: a copy does not fit on the disk.
+          TypeError: something in a checkpoint is neither a number nor a bool.
+          ValueError: it is no trajectory and no folder of checkpoints of one kind;
+            truncated, damaged, of an unfinished save, or of another network than
+            `like` or the first record; there is no such subtree. The message names the
+            file and the record or leaf. Nothing is ever unpickled.
 
-        return open_stored(Path(path), like, verify=verify)
+        Example:
+          >>> import pathlib, tempfile
+          >>> import numpy as np
+          >>> from cmd_jax.trajectory import Trajectory
+          >>> folder = pathlib.Path(tempfile.mkdtemp())
+          >>> for epoch in (2, 10):
+          ...     values = np.full((3, 2), epoch, np.float32)
+          ...     np.savez(folder / f"epoch_{epoch}.npz", **{"layer1.0.weight": values})
+          >>> trajectory = Trajectory.open(folder)
+          >>> trajectory.steps.tolist(), trajectory[0]["layer1"]["0"]["weight"].shape
+          ([2, 10], (3, 2))
+        """
+        # Handles load into this class, so their files import this one.
+        from cmd_jax.trajectory.foreign import open_any
+
+        return open_any(Path(path), like, subtree, verify=verify)
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -6,6 +6,7 @@ from typing import Any
 from cmd_jax import host
 from cmd_jax.trajectory.schedule import Schedule
 from cmd_jax.trajectory.writer import TrajectoryWriter
+from cmd_jax.types import Params
 
 
 class Recorder:
@@ -14,7 +15,8 @@ class Recorder:
     A training loop asks `next_due`, ends a chunk there and calls the recorder.
 
     Args:
-      writers: one for each seed, in the order of the states.
+      writers: one for each seed, in the order of the states; none in a process that
+        writes nothing, but helps to gather parameters that lie with several processes.
       schedule: the steps at which to record.
 
     Example:
@@ -49,10 +51,11 @@ class Recorder:
         Args:
           states: one for each seed, with `params`.
         """
-        pairs = zip(self._writers, states, strict=True)
-        new = [(writer, state) for writer, state in pairs if writer.num_records == 0]
-        if new:
-            _append(0, new)
+        if self._writers and all(writer.num_records for writer in self._writers):
+            return
+        for writer, params in self._gather(states):
+            if writer.num_records == 0:
+                writer.append(0, params)
 
     def __call__(self, step: int, states: Sequence[Any], metrics: Any) -> None:
         """Records `step` if it is due.
@@ -66,10 +69,10 @@ class Recorder:
           OSError: the disk is full or fails; the records before this one are kept.
         """
         if step in self._schedule:
-            _append(step, list(zip(self._writers, states, strict=True)))
+            for writer, params in self._gather(states):
+                writer.append(step, params)
 
-
-def _append(step: int, pairs: list[tuple[TrajectoryWriter, Any]]) -> None:
-    params = host.fetch([state.params for _, state in pairs])
-    for (writer, _), one in zip(pairs, params, strict=True):
-        writer.append(step, one)
+    def _gather(self, states: Sequence[Any]) -> list[tuple[TrajectoryWriter, Params]]:
+        """Every writer with its seed's parameters on the host, in one fetch."""
+        params = host.fetch([state.params for state in states])
+        return list(zip(self._writers, params, strict=bool(self._writers)))

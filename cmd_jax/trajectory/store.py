@@ -14,7 +14,6 @@ a killed process left behind the last entry or the last record is ignored by rea
 cut off by the next writer.
 """
 
-import json
 import zlib
 from typing import Any
 
@@ -39,11 +38,7 @@ _CRC_BYTES = 4
 def write_manifest(path: Path, layout: Layout) -> None:
     """Writes the manifest of the trajectory directory `path`, atomically."""
     value = {"format_version": FORMAT_VERSION, **layout_to_json(layout)}
-    files.write_json(path / MANIFEST, {**value, "crc32": _json_crc(value)})
-
-
-def _json_crc(value: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
+    files.write_sealed_json(path / MANIFEST, value)
 
 
 def read_manifest(path: Path) -> Layout:
@@ -59,15 +54,13 @@ def read_manifest(path: Path) -> Layout:
     if not manifest.is_file():
         kind = "a directory without" if path.is_dir() else "a file, no directory with"
         raise ValueError(f"{path} is not a trajectory: it is {kind} {MANIFEST}")
-    value = files.read_json(manifest)
-    version = value.get("format_version") if isinstance(value, dict) else None
+    value = files.read_sealed_json(manifest)
+    version = value.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
             f"{manifest} has format_version {version!r}; "
             f"this version of cmd_jax reads {FORMAT_VERSION}"
         )
-    if value.pop("crc32", None) != _json_crc(value):
-        raise ValueError(f"{manifest} is damaged: its contents do not match its crc32")
     return layout_from_json(value)
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Int, Int64, Shaped, UInt8
 
+from cmd_jax import trees
 from cmd_jax.files import Path
 from cmd_jax.trajectory import store
 from cmd_jax.trajectory.history import Trajectory, as_float32, record_number
@@ -23,7 +24,7 @@ class StoredTrajectory:
     that were not recorded are None (an empty subtree to JAX).
 
     Attributes:
-      path: the trajectory's directory.
+      path: the trajectory's directory, or that of the checkpoints it is a copy of.
       layout: which leaves a record holds, and where.
       steps: the optimizer step of each record.
     """
@@ -124,7 +125,9 @@ class StoredTrajectory:
         return jax.tree.map(lambda number: values[number], self._numbered)
 
 
-def open_stored(path: Path, like: Params | None, *, verify: bool) -> StoredTrajectory:
+def open_stored(
+    path: Path, like: Params | None, subtree: str | None, *, verify: bool
+) -> StoredTrajectory:
     """Opens the trajectory directory `path`; see `Trajectory.open`."""
     layout = store.read_manifest(path)
     entries = store.read_index(path)
@@ -134,15 +137,45 @@ def open_stored(path: Path, like: Params | None, *, verify: bool) -> StoredTraje
     origin = None
     if layout.dtype == "bfloat16_delta" and len(entries):
         origin = store.map_origin(path, layout, verify=verify)
+    coordinates = store.read_coordinates(path, layout)
+    if subtree is not None:
+        layout, origin, coordinates = _part(path, subtree, layout, origin, coordinates)
     return StoredTrajectory(
         path,
         layout,
         entries["step"].astype(np.int64),
-        store.read_coordinates(path, layout),
+        coordinates,
         _numbered(layout, like, path),
         records,
         origin,
     )
+
+
+def _part(
+    path: Path,
+    subtree: str,
+    layout: Layout,
+    origin: list[np.ndarray | None] | None,
+    coordinates: np.ndarray | None,
+) -> tuple[Layout, list[np.ndarray | None] | None, np.ndarray | None]:
+    """Layout, origin and coordinates of a part of the tree."""
+    try:
+        kept = trees.leaves_within([leaf.name for leaf in layout.leaves], subtree)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    leaves = [layout.leaves[number] for number in kept]
+    if all(leaf.stored_shape is None for leaf in leaves):
+        raise ValueError(f"{path} has no records of the subtree {subtree!r}")
+    if origin is not None:
+        pairs = zip(origin, layout.recorded, strict=True)
+        origin = [one for one, leaf in pairs if leaf in leaves]
+    if coordinates is not None:
+        sizes = np.array([np.prod(leaf.shape) for leaf in layout.leaves], np.int64)
+        number, _ = trees.locate(coordinates, sizes)
+        coordinates = coordinates[np.isin(number, kept)] - sizes[: kept[0]].sum()
+    depth = len(subtree.split("/"))
+    part = tuple(leaf._replace(path=leaf.path[depth:]) for leaf in leaves)
+    return layout._replace(leaves=part), origin, coordinates
 
 
 def _numbered(layout: Layout, like: Params | None, path: Path) -> PyTree:

@@ -152,9 +152,10 @@ class TrajectoryWriter:
     def _cut(self, last_step: int) -> None:
         """Drops the records after `last_step` and what a kill left behind."""
         entries = store.read_index(self.path)
-        steps = entries["step"][entries["step"] <= last_step]
-        num_records = len(steps)
-        store.map_records(self.path, self._layout.record_bytes, num_records)
+        entries = entries[entries["step"] <= last_step]
+        steps, num_records = entries["step"], len(entries)
+        records = store.map_records(self.path, self._layout.record_bytes, num_records)
+        store.verify_records(self.path, records, entries)
         # The index first: records without an entry do not count, the reverse is damage.
         files.truncate(self.path / store.INDEX, num_records * store.ENTRY.itemsize)
         files.truncate(

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from cmd_jax import data, host, models, sharding, train, trees
+from cmd_jax import data, host, models, processes, sharding, train, trees
 
 
 class ConvNet(nn.Module):
@@ -31,7 +31,7 @@ def main(output: str, placement: str, num_devices: str, *process: str) -> None:
     """Trains both networks for two epochs; the primary saves them as OUTPUT."""
     jax.config.update("jax_num_cpu_devices", int(num_devices))
     if process:
-        sharding.start_processes(process[0], 2, int(process[1]))
+        processes.start(process[0], 2, int(process[1]))
     mesh = sharding.make_mesh() if jax.device_count() > 1 else None
     dataset = data.synthetic(shape=(8, 8, 3), num_classes=4, num_train=210, num_test=37)
     results = {
@@ -50,7 +50,7 @@ def main(output: str, placement: str, num_devices: str, *process: str) -> None:
             mesh=mesh,
         ),
     }
-    if sharding.is_primary():
+    if processes.is_primary():
         names, values = trees.leaf_names(results), jax.tree.leaves(results)
         np.savez(output, **dict(zip(names, values, strict=True)))
 
@@ -66,7 +66,8 @@ def _train(
     optimizer = train.create_optimizer(
         "sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-3, num_steps=26
     )
-    preprocess = data.augmenter(dataset, crop_padding=1, flip=True)
+    moving = network.convolutional
+    preprocess = data.augmenter(dataset, crop_padding=int(moving), flip=moving)
     keys = [jax.random.key(seed) for seed in range(1 if network.convolutional else 2)]
     inputs = preprocess(dataset.train.inputs[:1])
     initial = train.jit_once(

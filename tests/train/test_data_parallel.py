@@ -6,7 +6,6 @@ Measured: the largest difference relative to the largest entry of an array is 5e
 
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -14,48 +13,24 @@ import numpy as np
 import pytest
 
 TOLERANCE = 1e-4
+QUICK = "--xla_backend_optimization_level=0"  # most of the time is compiling
 
 
-@pytest.fixture(scope="module")
-def trained(repository, tmp_path_factory):
-    """`trained(placement, num_devices, num_processes)`: what the networks ended as."""
-    folder = tmp_path_factory.mktemp("data_parallel")
+@pytest.fixture
+def start(repository, tmp_path):
+    """`start(name, placement, *devices and process)`: a run that ends as a file."""
 
-    def call(placement, num_devices, num_processes=1):
-        output = folder / f"{placement}-{num_devices}-{num_processes}.npz"
-        options = [str(output), placement, str(num_devices)]
-        if num_processes == 1:
-            processes = [_start(repository, *options)]
-        else:
-            coordinator = f"localhost:{_free_port()}"
-            processes = [
-                _start(repository, *options, coordinator, str(number))
-                for number in range(num_processes)
-            ]
-        for process in processes:
-            text, _ = process.communicate(timeout=300)
-            assert process.returncode == 0, text
-        return dict(np.load(output))
+    def call(name, *arguments):
+        script = pathlib.Path(__file__).with_name("data_parallel.py")
+        return subprocess.Popen(
+            [sys.executable, str(script), str(tmp_path / name), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(repository), "XLA_FLAGS": QUICK},
+        )
 
     return call
-
-
-def _start(repository, *arguments):
-    script = pathlib.Path(__file__).with_name("data_parallel.py")
-    return subprocess.Popen(
-        [sys.executable, str(script), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=repository,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-    )
-
-
-def _free_port():
-    with socket.socket() as server:
-        server.bind(("localhost", 0))
-        return server.getsockname()[1]
 
 
 def _difference(found, expected):
@@ -66,8 +41,19 @@ def _difference(found, expected):
     )
 
 
-def test_devices_and_processes_change_nothing_but_rounding(trained):
-    expected = trained("device", 1)
-    assert len(expected) > 25
-    assert _difference(trained("device", 8), expected) < TOLERANCE
-    assert _difference(trained("host", 4, num_processes=2), expected) < TOLERANCE
+def test_devices_and_processes_change_nothing_but_rounding(
+    start, tmp_path, coordinator
+):
+    runs = [
+        start("one.npz", "device", "1"),
+        start("eight.npz", "device", "8"),
+        start("two.npz", "host", "4", coordinator, "0"),
+        start("two.npz", "host", "4", coordinator, "1"),
+    ]
+    for run in runs:
+        text, _ = run.communicate(timeout=300)
+        assert run.returncode == 0, text
+    one, eight, two = (np.load(tmp_path / f"{n}.npz") for n in ("one", "eight", "two"))
+    assert len(one) > 25
+    assert _difference(eight, one) < TOLERANCE
+    assert _difference(two, one) < TOLERANCE

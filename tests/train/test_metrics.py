@@ -25,14 +25,22 @@ def test_truncation_drops_what_came_after_the_step_and_a_half_row(metrics):
     with metrics.path.open("a") as file:
         file.write('{"step": 11, "tra')
     assert [row["step"] for row in metrics.read()] == [0, 5, 10]
-    metrics.truncate(7)
+    metrics.truncate(5)
     metrics({"step": 8, "train/loss": 1.0})
     assert [row["step"] for row in metrics.read()] == [0, 5, 8]
+    metrics.truncate(-1)
+    assert metrics.read() == []
+
+
+def test_lost_rows_are_noticed(metrics):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl has no row of step 7"):
+        metrics.truncate(7)
+    assert len(metrics.read()) == 3
 
 
 def test_an_absent_file_has_no_rows(tmp_path):
     file = train.MetricsFile(tmp_path / "none.jsonl")
-    file.truncate(3)
+    file.truncate(-1)
     assert file.read() == []
 
 

@@ -1,9 +1,8 @@
-import json
-
 import jax
 import numpy as np
 import pytest
 
+from cmd_jax import files
 from cmd_jax.trajectory import Trajectory, store
 
 
@@ -37,8 +36,8 @@ def test_manifest_that_is_none(tmp_path, write_store, text):
 def test_unknown_format_version(tmp_path, write_store):
     write_store(tmp_path)
     manifest = tmp_path / store.MANIFEST
-    value = {**json.loads(manifest.read_text()), "format_version": 2}
-    manifest.write_text(json.dumps(value))
+    value = files.read_sealed_json(manifest)
+    files.write_sealed_json(manifest, {**value, "format_version": 2})
     with pytest.raises(ValueError, match=r"format_version 2; .* reads 1"):
         Trajectory.open(tmp_path)
 

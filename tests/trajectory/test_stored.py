@@ -140,6 +140,33 @@ def test_without_records(tmp_path, make_params):
         assert len(stored.load()) == 0
 
 
+@pytest.mark.parametrize("options", [{}, {"dtype": "bfloat16_delta"}, {"select": 12}])
+def test_a_subtree_is_the_same_part_of_each_record(
+    tmp_path, write_store, assert_trees_equal, options
+):
+    key = {"key": jax.random.key(0)} if "select" in options else {}
+    write_store(tmp_path, **options, **key)
+    whole, part = Trajectory.open(tmp_path), Trajectory.open(tmp_path, subtree="dense")
+    assert part.template == whole.template["dense"]
+    assert_trees_equal(part.load().params, whole.load().params["dense"])
+    if whole.coordinates is not None:
+        expected = whole.coordinates["dense"]
+        assert jax.tree.all(jax.tree.map(np.array_equal, part.coordinates, expected))
+    kernel = Trajectory.open(tmp_path, subtree="dense/kernel")
+    np.testing.assert_array_equal(kernel[-1], whole[-1]["dense"]["kernel"])
+
+
+def test_a_subtree_that_is_not_there(tmp_path, write_store, make_params):
+    write_store(tmp_path, select="*/kernel")
+    with pytest.raises(ValueError, match=r"no subtree 'dens' .*counter, dense, used"):
+        Trajectory.open(tmp_path, subtree="dens")
+    with pytest.raises(ValueError, match="no records of the subtree 'used'"):
+        Trajectory.open(tmp_path, subtree="used")
+    like = make_params(0)["dense"]
+    part = Trajectory.open(tmp_path, like=like, subtree="dense")
+    assert part[0]["bias"] is None
+
+
 def test_another_network_is_named(tmp_path, write_store, make_params):
     write_store(tmp_path)
     like = make_params(0)

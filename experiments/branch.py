@@ -1,0 +1,218 @@
+"""Branching: a run whose seeds start from a record of another run.
+
+The parameters are those of the record. Optimizer state and the objective's state
+(running statistics) are taken from the source's checkpoint of the very same step where
+there is one and it fits; else they are initial ones. The new run begins at step 0: its
+learning-rate schedule and its batches start anew.
+"""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from cmd_jax import files, processes, runs, train, trees
+from cmd_jax.checkpoints import read_checkpoint
+from cmd_jax.trajectory import StoredTrajectory, Trajectory
+from cmd_jax.types import Params, PyTree
+from experiments import progress
+
+_FROM_CHECKPOINT = ("optimizer_state", "state")  # of a TrainState
+
+
+def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDict:
+    """The config with the source's hash and step, which its own hash is made of.
+
+    Args:
+      config: with or without a branch.
+      seeds: those that the config asks for.
+      like: the network's parameters, or their shapes and dtypes.
+
+    Raises:
+      ValueError: there is no such run, seed or record; the source is damaged, or has
+        recorded a part of its network or another one; a branch is given without a run.
+    """
+    block = config.branch
+    if not block.run:
+        if (block.record, block.seed) != (-1, -1):
+            raise ValueError(
+                f"config.branch.record is {block.record} and config.branch.seed is "
+                f"{block.seed}, but config.branch.run is empty: give a run directory"
+            )
+        return config
+    if block.seed < -1:
+        raise ValueError(
+            f"config.branch.seed is {block.seed}; allowed are the source's seeds, and "
+            "-1: each seed starts from the same seed"
+        )
+    run = runs.RunDirectory(pathlib.Path(block.run))
+    source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
+    sources = [_open(run, seed, like, verify=True) for seed in source_seeds]
+    step = _step(sources[0], block.record)
+    for seed, source in zip(source_seeds, sources, strict=True):
+        _record(source, step)
+        _checkpoint(run, seed, step)  # refuses a damaged one while nothing is written
+    resolved = config.copy_and_resolve_references()
+    with resolved.unlocked():
+        resolved.branch.source = _hash(run)
+        resolved.branch.step = step
+    return resolved
+
+
+def describe(config: ConfigDict) -> str:
+    """Where the seeds of a resolved config start, in a few words."""
+    block = config.branch
+    seed = "the same seed" if block.seed < 0 else f"seed {block.seed}"
+    return f"from step {block.step} of {seed} of {block.run}"
+
+
+def begin(
+    config: ConfigDict,
+    states: train.States,
+    directories: Mapping[int, runs.SeedDirectory],
+) -> train.States:
+    """The states at the branch point; says, and writes, what each is made of.
+
+    Args:
+      config: resolved.
+      states: the initial states, one for each seed.
+      directories: by seed, in the order of the states.
+    """
+    begun = []
+    for state, (seed, directory) in zip(states, directories.items(), strict=True):
+        state, origin = _begin_seed(config, state, seed)
+        progress.say(f"seed {seed}: {describe(config)}{_said(origin)}")
+        if processes.is_primary():
+            files.write_json(directory.branch, origin)
+        begun.append(state)
+    return tuple(begun)
+
+
+def _said(origin: dict[str, Any]) -> str:
+    parts = {name: origin[name] for name in _FROM_CHECKPOINT if origin[name] != "none"}
+    return "".join(f"; {name}: {text}" for name, text in parts.items())
+
+
+def _begin_seed(
+    config: ConfigDict, state: train.TrainState, seed: int
+) -> tuple[train.TrainState, dict[str, Any]]:
+    """A seed's state at the branch point, and where its parts come from."""
+    block = config.branch
+    run = runs.RunDirectory(pathlib.Path(block.run))
+    source = _source_seed(config, seed)
+    stored = _open(run, source, state.params, verify=False)
+    parts: dict[str, PyTree] = {"params": stored[_record(stored, block.step)]}
+    origin = {
+        "run": block.run,
+        "hash": block.source,
+        "seed": source,
+        "step": block.step,
+    }
+    checkpoint = _checkpoint(run, source, block.step)
+    for name in _FROM_CHECKPOINT:
+        initial = getattr(state, name)
+        parts[name], origin[name] = _adopt(initial, checkpoint, name)
+    begun = state._replace(**parts)
+    return jax.device_put(begun, jax.tree.map(lambda x: x.sharding, state)), origin
+
+
+def _adopt(
+    initial: PyTree, checkpoint: dict[str, PyTree] | None, name: str
+) -> tuple[PyTree, str]:
+    """A part of a checkpoint in the structure of `initial`, or `initial`; and which."""
+    leaves, structure = jax.tree.flatten(initial)
+    taken = [not flag for flag in _of_schedule(initial)]
+    if not any(taken):
+        return initial, "none"
+    if checkpoint is None:
+        return initial, "initial (the source has no checkpoint of that step)"
+    part = checkpoint.get(name)
+    found = dict(zip(trees.leaf_names(part), jax.tree.leaves(part), strict=True))
+    adopted = [
+        found.get(leaf_name) if take else leaf
+        for leaf_name, leaf, take in zip(
+            trees.leaf_names(initial), leaves, taken, strict=True
+        )
+    ]
+    pairs = zip(adopted, leaves, strict=True)
+    if any(x is None or (x.shape, x.dtype) != (y.shape, y.dtype) for x, y in pairs):
+        return initial, "initial (the source's is of another kind)"
+    return structure.unflatten(adopted), "of the source's checkpoint"
+
+
+def _of_schedule(optimizer_state: PyTree) -> tuple[bool, ...]:
+    """For each leaf whether it counts the steps of a schedule, which starts anew."""
+
+    def is_schedule(node: PyTree) -> bool:
+        return isinstance(node, optax.ScaleByScheduleState)
+
+    mask = jax.tree.map(is_schedule, optimizer_state, is_leaf=is_schedule)
+    return trees.broadcast_mask(mask, optimizer_state)
+
+
+def _checkpoint(
+    run: runs.RunDirectory, seed: int, step: int
+) -> dict[str, PyTree] | None:
+    """A seed's state in the checkpoint of a step, where there is one."""
+    for group in run.groups():
+        folder = run.checkpoints(group) / str(step)
+        if seed in group and folder.exists():
+            return read_checkpoint(folder, str(group.index(seed)))
+    return None
+
+
+def _source_seed(config: ConfigDict, seed: int) -> int:
+    return seed if config.branch.seed < 0 else config.branch.seed
+
+
+def _hash(run: runs.RunDirectory) -> str:
+    try:
+        return run.config()["hash"]
+    except FileNotFoundError:
+        raise ValueError(
+            f"config.branch.run is {str(run.root)!r}: there is no run directory"
+        ) from None
+
+
+def _open(
+    run: runs.RunDirectory, seed: int, like: Params, *, verify: bool
+) -> StoredTrajectory:
+    _hash(run)
+    path = run.seed(seed).trajectory
+    if not path.exists():
+        raise ValueError(
+            f"config.branch: {run.root} has no seed {seed}; set config.branch.seed to "
+            f"one that it has: {', '.join(map(str, run.seeds()))}"
+        )
+    try:
+        stored = Trajectory.open(path, like=like, verify=verify)
+    except ValueError as error:
+        raise ValueError(
+            f"config.branch: {error} (like: the parameters of config.model)"
+        ) from error
+    if stored.layout.select is not None:
+        raise ValueError(
+            f"config.branch: {path} has recorded {stored.layout.select!r} of its "
+            "network only; a run starts from a whole network"
+        )
+    return stored
+
+
+def _step(source: StoredTrajectory, record: int) -> int:
+    if not -len(source) <= record < len(source):
+        raise ValueError(
+            f"config.branch.record is {record}; {source.path} has the records 0 to "
+            f"{len(source) - 1} (negative ones count from the end)"
+        )
+    return int(source.steps[record])
+
+
+def _record(source: StoredTrajectory, step: int) -> int:
+    (found,) = np.nonzero(source.steps == step)
+    if not found.size:
+        raise ValueError(f"config.branch: {source.path} has no record of step {step}")
+    return int(found[0])
