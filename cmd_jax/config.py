@@ -27,6 +27,7 @@ _NOT_HASHED = (
     ("data", "placement"),
     ("log",),
     ("paper",),
+    ("quick",),
     # Of a branch the source's hash, step and seed count, wherever its directory lies.
     ("branch", "run"),
     ("branch", "record"),
@@ -78,9 +79,14 @@ def defaults() -> ConfigDict:
                 "record": -1,  # negative: counted from the end
                 "seed": -1,  # of the source; -1: each seed from the same seed
             },
-            "eval": {"every_epochs": 1, "batch_size": 500},
+            "eval": {
+                "every_epochs": 1,
+                "batch_size": 500,
+                "num_statistics": 5000,  # training images for re-estimation; 0: all
+            },
             "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
             "paper": {},  # the paper's number of a method, to stand beside ours
+            "quick": "",  # a variant that takes minutes, named where a run takes hours
         }
     )
 

@@ -29,6 +29,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "train.checkpoint_every_seconds": (0, 1e9),
     "eval.every_epochs": (1, math.inf),
     "eval.batch_size": (1, math.inf),
+    "eval.num_statistics": (0, math.inf),
     "optimizer.warmup_epochs": (0, _LARGEST),
     "record.every_epochs": (0, math.inf),
     "record.every_steps": (0, math.inf),

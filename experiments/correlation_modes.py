@@ -1,7 +1,9 @@
 """The study of post-hoc CMD: train, record, decompose, reconstruct, report (P2, eq. 2).
 
 Every seed's trajectory is decomposed without its initialisation, the random-walk null
-is measured beside it, and the reconstructed networks are tested like the recorded ones.
+is measured beside it, and the reconstructed networks are tested like the recorded ones:
+both with running statistics re-estimated, where a network has any, for a record holds
+the weights only.
 """
 
 from typing import Any
@@ -12,14 +14,17 @@ from ml_collections import ConfigDict
 
 from cmd_jax import host, modes, processes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
+from cmd_jax.types import Array, Params
 from experiments import estimate, modes_page, progress, training
 from experiments.checks import check_memory
 from experiments.setup import (
     Options,
     Setup,
+    make_reestimate,
     num_recorded,
     prepare,
     records_whole_network,
+    statistics_used,
 )
 
 _FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
@@ -40,7 +45,8 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
-        estimate.describe(setup, training.run_directory(setup, name, options))
+        directory = training.run_directory(setup, name, options)
+        estimate.describe(setup, name, directory)
         return
     training.run_seeds(
         setup, name, options, finish=_finish_seed, report=modes_page.write
@@ -59,6 +65,7 @@ def _finish_seed(
     curves = _accuracy_curves(setup, recorded, decomposition, state)
     results = {
         "accuracy": {name: float(values[-1]) for name, values in curves.items()},
+        "statistics": statistics_used(setup),
         "correlation": decomposition.mean_correlation,
         "r_squared": decomposition.mean_r_squared,
         "null_correlation": null.correlation,
@@ -97,7 +104,11 @@ def _accuracy_curves(
     """
     if not records_whole_network(setup):
         return {}
-    evaluate = setup.evaluations["test"]
+    evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
+
+    def test(params: Params) -> Array:
+        return evaluate(params, reestimate(params, state.state))["accuracy"]
+
     sources = {
         "sgd": lambda record: recorded[record],
         "cmd": lambda record: modes.reconstruct(decomposition, record=record),
@@ -107,10 +118,7 @@ def _accuracy_curves(
     with progress.task("testing", len(indices)) as advance:
         for done, record in enumerate(indices, 1):
             tested = host.fetch(
-                {
-                    name: evaluate(source(int(record)), state.state)["accuracy"]
-                    for name, source in sources.items()
-                }
+                {name: test(source(int(record))) for name, source in sources.items()}
             )
             for name, accuracy in tested.items():
                 curves[name].append(float(accuracy))

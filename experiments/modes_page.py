@@ -120,7 +120,8 @@ def _accuracy(run: _Run) -> Section:
         title,
         "Post-hoc CMD replaces every weight by its fit to its mode's reference, at the "
         "same record: it describes the training, and filters it. SGD stands for the "
-        "optimizer of the config, on the recorded weights.",
+        "optimizer of the config, on the recorded weights. Statistics of BatchNorm, in "
+        f"both: {run.results[0]['statistics']}.",
         [Figure("Test accuracy by epoch.", figures.accuracy(epochs, curves))],
         [
             Table(
@@ -274,7 +275,7 @@ def _settings(run: _Run) -> Section:
         ["configuration", f"{run.document['name']}, hash {run.document['hash']}"],
         ["dispatch of training steps", run.document["dispatch"]],
         ["records", int(run.results[0]["num_records"])],
-        ["statistics of BatchNorm", "none: no network here has it"],
+        ["statistics of BatchNorm", run.results[0]["statistics"]],
         ["commit", environment["commit"] or "not in a git checkout"],
         ["processor", f"{environment['processor']}, {environment['cores']} cores"],
         ["devices", ", ".join(environment["devices"])],

@@ -282,3 +282,30 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         placement=setup.placement,
         mesh=setup.mesh,
     )
+
+
+def make_reestimate(setup: Setup) -> train.Reestimate:
+    """What every network goes through whose weights training did not end with."""
+    return train.make_reestimate(
+        setup.network,
+        setup.dataset.train.inputs[: setup.config.eval.num_statistics or None],
+        preprocess=setup.preprocess,
+        batch_size=setup.config.train.batch_size,
+        dispatch=setup.dispatch,
+        mesh=setup.mesh,
+    )
+
+
+def statistics_used(setup: Setup) -> str:
+    """What BatchNorm uses where a re-estimated network is tested, in words."""
+    kind = setup.config.model.get("statistics")
+    if kind is None:
+        return "none, the network has no BatchNorm"
+    if kind == "batch":
+        return f"the test batch's own, batches of {setup.config.eval.batch_size}"
+    available = len(setup.dataset.train.labels)
+    number = min(setup.config.eval.num_statistics or available, available)
+    return (
+        f"running, re-estimated on {number:,} training images, batches of "
+        f"{min(setup.config.train.batch_size, number)}"
+    )

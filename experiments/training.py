@@ -16,7 +16,7 @@ from cmd_jax import config as configs
 from cmd_jax import processes, runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import branch, environment, export, progress
+from experiments import branch, environment, estimate, export, progress
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import (
     Options,
@@ -200,7 +200,9 @@ def train_group(
             states = branch.begin(config, states, directories)
         metrics.write_initial(states)
         recorder.record_initial(states)
-    step = start or 0
+    step, chunk = start or 0, make_chunk(setup, keys)
+    name = directory.config()["name"]
+    estimate.announce(setup, name, chunk, states, start=step)
     with progress.task("training", setup.num_steps, start=step) as advance:
         hooks = (
             metrics,
@@ -216,7 +218,7 @@ def train_group(
         try:
             states, step = train.train(
                 states,
-                make_chunk(setup, keys),
+                chunk,
                 hooks,
                 start_step=step,
                 num_steps=setup.num_steps,

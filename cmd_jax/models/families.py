@@ -6,10 +6,11 @@ from typing import Any
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
+from cmd_jax.models.resnet import ResNet18
 from cmd_jax.spelling import did_you_mean
 
 _DENSE = {"mlp": MLP}
-_CONVOLUTIONAL = {"lenet5": LeNet5}
+_CONVOLUTIONAL = {"lenet5": LeNet5, "resnet18": ResNet18}
 _FAMILIES = {**_DENSE, **_CONVOLUTIONAL}
 
 
@@ -17,9 +18,11 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """The network `name`, with options of its family.
 
     Args:
-      name: `"mlp"` (option `hidden`) or `"lenet5"` (option `width`).
+      name: `"mlp"` (option `hidden`), `"lenet5"` (option `width`) or `"resnet18"`
+        (options `width`, `statistics`, `dtype`, `remat`).
       num_classes: outputs of the network.
-      **options: fields of the family's module; see `MLP` and `LeNet5`.
+      **options: fields of the family's module; see `MLP`, `LeNet5` and
+        `ResNet18`.
 
     Returns:
       The network's pure functions.

@@ -1,12 +1,14 @@
-"""A network as two pure functions: all that training and evaluation know of a model.
+"""A network as pure functions: all that training and evaluation know of a model.
 
 Flax stays behind `from_linen`; a network of any other library is used by filling a
 `Network` by hand.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from cmd_jax.types import Array, Key, Params, PyTree
@@ -24,6 +26,10 @@ class Network(NamedTuple):
         feeds dropout.
       convolutional: whether the network convolves, which decides how its training steps
         are dispatched on a CPU.
+      update_statistics: `update_statistics(params, state, inputs, weight, *, key=None)
+        -> state` moves the running statistics to `(1 - weight) * old + weight * new`,
+        where the new ones are those of these inputs in training mode; all else in the
+        state stays. None for a network that keeps no running statistics.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -39,6 +45,7 @@ class Network(NamedTuple):
     init: Callable[..., tuple[Params, PyTree]]
     apply: Callable[..., tuple[Array, PyTree]]
     convolutional: bool
+    update_statistics: Callable[..., PyTree] | None = None
 
 
 def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
@@ -46,7 +53,8 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
 
     Args:
       module: called as `module(inputs, train=bool)`; its "params" collection becomes
-        the parameters, all others the state, and `key` its "dropout" stream.
+        the parameters, all others the state, and `key` its "dropout" stream. Running
+        statistics are what it keeps in "batch_stats", averaged exponentially.
       convolutional: see `Network`.
 
     Returns:
@@ -80,4 +88,37 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
         )
         return logits, {**state, **updated}
 
-    return Network(init, apply, convolutional)
+    def update_statistics(
+        params: Params,
+        state: PyTree,
+        inputs: Array,
+        weight: Any,
+        *,
+        key: Key | None = None,
+    ) -> PyTree:
+        if "batch_stats" not in state:
+            return state
+
+        def step(old: PyTree) -> PyTree:
+            before = {**state, "batch_stats": old}
+            return apply(params, before, inputs, train=True, key=key)[1]["batch_stats"]
+
+        old = state["batch_stats"]
+        new = _averaged_in(step, old)
+        mixed = jax.tree.map(lambda a, b: (1 - weight) * a + weight * b, old, new)
+        return {**state, "batch_stats": mixed}
+
+    return Network(init, apply, convolutional, update_statistics)
+
+
+def _averaged_in(step: Callable[[PyTree], PyTree], old: PyTree) -> PyTree:
+    """The b of a step `s -> m s + (1 - m) b`, whatever the m of each layer.
+
+    At s = 0 the step gives (1 - m) b, and its derivative along ones is m. A frozen
+    layer (m = 1) averages nothing in and keeps its old statistics.
+    """
+    zeros, ones = (jax.tree.map(fill, old) for fill in (jnp.zeros_like, jnp.ones_like))
+    moved, kept = jax.jvp(step, (zeros,), (ones,))
+    return jax.tree.map(
+        lambda s, b, m: jnp.where(m == 1, s, b / (1 - m)), old, moved, kept
+    )

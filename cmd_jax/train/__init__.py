@@ -10,6 +10,7 @@ from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sin
 from cmd_jax.train.objective import Objective, cross_entropy
 from cmd_jax.train.optimizer import create_optimizer
 from cmd_jax.train.state import TrainState, initial_state
+from cmd_jax.train.statistics import Reestimate, make_reestimate
 
 __all__ = [
     "CheckpointHook",
@@ -20,6 +21,7 @@ __all__ = [
     "MetricsHook",
     "NonFiniteLossError",
     "Objective",
+    "Reestimate",
     "Sink",
     "States",
     "TrainState",
@@ -31,6 +33,7 @@ __all__ = [
     "jit_once",
     "make_chunk",
     "make_evaluate",
+    "make_reestimate",
     "tensorboard_sink",
     "train",
     "wandb_sink",

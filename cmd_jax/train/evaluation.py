@@ -44,7 +44,7 @@ def make_evaluate(
       `evaluate(params, state) -> {"loss", "accuracy"}`: device scalars, the mean
       cross-entropy in nats and the fraction of right answers.
     """
-    data = _place((examples.inputs, examples.labels), mesh)
+    data = place((examples.inputs, examples.labels), mesh)
     num_examples = examples.labels.shape[0]
     batch_size = min(batch_size, num_examples)
     num_batches, remainder = divmod(num_examples, batch_size)
@@ -75,7 +75,7 @@ def make_evaluate(
     add_compiled = jit(add_batch, static_argnums=5)
 
     def stepped(params: Params, state: PyTree, data: Any) -> Array:
-        sums = _place(jnp.zeros(2), mesh)
+        sums = place(jnp.zeros(2), mesh)
         for start in range(0, num_examples, batch_size):
             size = min(batch_size, num_examples - start)
             sums = add_compiled(sums, params, state, data, start, size)
@@ -84,15 +84,15 @@ def make_evaluate(
     total = jit(scanned) if dispatch == "scan" else stepped
 
     def evaluate(params: Params, state: PyTree) -> dict[str, Array]:
-        params, state = _place((params, state), mesh)
+        params, state = place((params, state), mesh)
         loss, correct = total(params, state, data) / num_examples
         return {"loss": loss, "accuracy": correct}
 
     return evaluate
 
 
-def _place(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Arrays where they are needed: a copy on every device of the mesh."""
+def place(tree: PyTree, mesh: Mesh | None) -> PyTree:
+    """Arrays where a test needs them: a copy on every device of the mesh."""
     if mesh is None:
         return jax.device_put(tree)
     return sharding.place(tree, sharding.replicated(mesh))

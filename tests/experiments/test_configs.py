@@ -1,5 +1,6 @@
 """Every config runs in small, and is what it says in full."""
 
+import html
 import pathlib
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from cmd_jax import config as configs
-from cmd_jax import data, models, trees
+from cmd_jax import data, models, runs, trees
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
@@ -19,6 +20,8 @@ def test_every_config_runs_as_smoke(name, run_main, tmp_path):
     page = (directory / "report.html").read_text()
     assert "post-hoc CMD" in page
     assert "random-walk null" in page
+    used = runs.RunDirectory(directory).seed(0).results()["statistics"]
+    assert html.escape(used) in page
     assert list((directory / "tables").glob("*.csv"))
     assert list((directory / "tables").glob("*.md"))
 
@@ -37,8 +40,36 @@ def _template(name, shape):
     return jax.eval_shape(network.init, jax.random.key(0), images)[0]
 
 
-def test_lenet5_has_the_papers_size():
-    assert trees.count(_template("lenet5", (32, 32, 3))) == 548_878
+@pytest.mark.parametrize(
+    ("name", "size"), [("lenet5", 548_878), ("resnet18", 11_173_962)]
+)
+def test_has_the_papers_size(name, size):
+    assert trees.count(_template(name, (32, 32, 3))) == size
+
+
+def test_resnet18_is_tested_in_the_papers_batches():
+    config = configs.load(FOLDER / "resnet18.py")
+    assert config.model.statistics == "batch"
+    assert config.eval.batch_size == 128
+    assert config.optimizer.weight_decay == 0
+    options = configs.load(
+        FOLDER / "resnet18.py", "width=16,statistics=running,dtype=bfloat16,remat"
+    ).model
+    assert options.to_dict() == {
+        "name": "resnet18",
+        "width": 16,
+        "statistics": "running",
+        "dtype": "bfloat16",
+        "remat": True,
+    }
+
+
+def test_running_statistics_are_re_estimated_and_named(run_main, tmp_path):
+    assert run_main(tmp_path, "--config", "resnet18:smoke,statistics=running") == 0
+    (directory,) = tmp_path.glob("resnet18-*")
+    used = "running, re-estimated on 128 training images, batches of 16"
+    assert runs.RunDirectory(directory).seed(0).results()["statistics"] == used
+    assert used in (directory / "report.html").read_text()
 
 
 def test_the_image_data_sets_run_from_their_files(run_main, tmp_path, data_folder):

@@ -58,3 +58,36 @@ def test_networks_without_state_keep_none_and_are_fixed_by_the_key() -> None:
     assert state == after == {}
     assert logits.dtype == jnp.float32
     jax.tree.map(np.testing.assert_array_equal, params, again)
+
+
+def test_statistics_move_by_the_weight_towards_the_batchs_own() -> None:
+    network, params, state = _normalized()
+    assert network.update_statistics is not None
+    for weight in (1.0, 0.25):
+        moved = network.update_statistics(
+            params, state, _IMAGES, weight, key=jax.random.key(1)
+        )
+        found = moved["batch_stats"]["BatchNorm_0"]
+        x = np.asarray(_IMAGES, np.float64).reshape(8, 12)
+        np.testing.assert_allclose(found["mean"], weight * x.mean(0), rtol=1e-6)
+        expected = (1 - weight) + weight * x.var(0)
+        np.testing.assert_allclose(found["var"], expected, rtol=1e-5)
+
+
+def test_frozen_statistics_stay() -> None:
+    class Frozen(nn.Module):
+        @nn.compact
+        def __call__(self, inputs: jax.Array, train: bool = False) -> jax.Array:
+            return nn.BatchNorm(use_running_average=True)(inputs)
+
+    network = models.from_linen(Frozen(), convolutional=False)
+    assert network.update_statistics is not None
+    params, state = network.init(jax.random.key(0), _IMAGES)
+    moved = network.update_statistics(params, state, _IMAGES, 0.5)
+    jax.tree.map(np.testing.assert_array_equal, moved, state)
+
+
+def test_a_network_without_statistics_has_none_to_move() -> None:
+    network = models.create("mlp", num_classes=3)
+    assert network.update_statistics is not None
+    assert network.update_statistics({}, {}, _IMAGES, 1.0) == {}

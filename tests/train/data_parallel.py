@@ -22,7 +22,7 @@ class ConvNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         x = nn.Conv(6, (3, 3), strides=2, use_bias=False)(x)
-        x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
+        x = nn.relu(models.BatchNorm("running")(x, train))
         x = nn.Dropout(0.2, deterministic=not train)(x.reshape(len(x), -1))
         return nn.Dense(4)(x)
 
@@ -98,8 +98,17 @@ def _train(
         dispatch=dispatch,
         mesh=mesh,
     )
+    reestimate = train.make_reestimate(
+        network,
+        dataset.train.inputs,
+        preprocess=preprocess,
+        batch_size=16,
+        dispatch=dispatch,
+        mesh=mesh,
+    )
     tested = [evaluate(state.params, state.state) for state in states]
-    return host.fetch({"states": states, "tested": tested})
+    anew = [reestimate(state.params, state.state) for state in states]
+    return host.fetch({"states": states, "tested": tested, "reestimated": anew})
 
 
 if __name__ == "__main__":
