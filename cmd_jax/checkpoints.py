@@ -10,7 +10,6 @@ wrote it, a checkpoint is a folder whose trees ("items") each have a `_METADATA`
 checkpoint itself, or folders in it such as `default`, `state` and `params`.
 """
 
-import json
 import pathlib
 import shutil
 from typing import Any, NamedTuple
@@ -233,7 +232,8 @@ def _files_in(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0]}"
+    text = lines[0].split(" [tensorstore_spec=")[0]  # a page of settings
+    return f"{type(error).__name__}: {text}"
 
 
 def checkpoints_in(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -265,7 +265,7 @@ def _is_checkpoint(folder: pathlib.Path) -> bool:
 def _refuse_unfinished(path: pathlib.Path) -> None:
     unfinished = any(_UNFINISHED in folder.name for folder in (path, *path.glob("*")))
     try:
-        described = json.loads((path / _OF_CHECKPOINT).read_bytes())
+        described = files.read_json(path / _OF_CHECKPOINT)
         unfinished |= described.get("commit_timestamp_nsecs", 0) is None
     except (OSError, ValueError, AttributeError):
         pass  # an old Orbax writes none; where it is damaged, its trees may not be
@@ -333,8 +333,11 @@ def _read_tree(folder: pathlib.Path, subtree: str | None) -> PyTree:
 
     handler = ocp.PyTreeCheckpointHandler()
     described = handler.metadata(folder).tree
-    wanted = set(trees.leaves_within(trees.leaf_names(described), subtree))
+    names = trees.leaf_names(described)
+    wanted = set(trees.leaves_within(names, subtree))
     leaves, structure = jax.tree.flatten(described)
+    if texts := [names[n] for n in wanted if getattr(leaves[n], "dtype", None) is None]:
+        raise ValueError(f"{texts[0]!r} is no array: choose a subtree without it")
     item = [
         leaf if number in wanted else ocp.PLACEHOLDER
         for number, leaf in enumerate(leaves)

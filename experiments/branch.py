@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -45,13 +44,18 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
                 f"{block.seed}, but config.branch.run is empty: give a run directory"
             )
         return config
+    if block.seed < -1:
+        raise ValueError(
+            f"config.branch.seed is {block.seed}; allowed are the source's seeds, and "
+            "-1: each seed starts from the same seed"
+        )
     run = runs.RunDirectory(pathlib.Path(block.run))
-    sources = [
-        _open(run, _source_seed(config, seed), like, verify=True) for seed in seeds
-    ]
+    source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
+    sources = [_open(run, seed, like, verify=True) for seed in source_seeds]
     step = _step(sources[0], block.record)
-    for source in sources:
+    for seed, source in zip(source_seeds, sources, strict=True):
         _record(source, step)
+        _checkpoint(run, seed, step)  # refuses a damaged one while nothing is written
     resolved = config.copy_and_resolve_references()
     with resolved.unlocked():
         resolved.branch.source = _hash(run)
@@ -112,8 +116,8 @@ def _begin_seed(
     for name in _FROM_CHECKPOINT:
         initial = getattr(state, name)
         parts[name], origin[name] = _adopt(initial, checkpoint, name)
-    parts = jax.tree.map(jnp.asarray, parts)
-    return state._replace(**parts), origin
+    begun = state._replace(**parts)
+    return jax.device_put(begun, jax.tree.map(lambda x: x.sharding, state)), origin
 
 
 def _adopt(

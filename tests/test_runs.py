@@ -36,6 +36,16 @@ def test_finished_seeds_are_kept_and_the_missing_ones_grouped(directory):
     assert directory.groups_to_run(range(6)) == [(1,), (3, 4, 5)]
 
 
+def test_what_was_begun_is_listed(directory):
+    _finish(directory, 10, 2)
+    (directory.root / "seed_5").mkdir()
+    assert directory.seeds() == [2, 5, 10]
+    for group in ((0, 1), (2,)):
+        with directory.claim(group):
+            pass
+    assert sorted(directory.groups()) == [(0, 1), (2,)]
+
+
 def test_a_group_that_was_begun_is_continued_whole(directory):
     with directory.claim((0, 1, 2)):
         pass

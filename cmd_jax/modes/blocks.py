@@ -1,10 +1,9 @@
 """One pass over a history, leaf by leaf and block by block, on every core.
 
-A history may be larger than memory, so it is never copied as a whole. A block holds a
-few weights as their *motion*, the differences of the later records to the first: exact
-in float32 also where a weight is much larger than its motion. Blocks fit into a
-processor's cache and have two widths only (the rest of a leaf is padded with weights
-that do not move), so that a jitted function of a block is compiled at most twice.
+A history may be larger than memory, so it is never copied as a whole. Blocks have two
+widths only (the rest of a leaf is padded with weights that do not move), so that a
+jitted function of a block is compiled at most twice. Where the history lies in memory,
+or in a memory map, as JAX can read it in place, a block is a view of it.
 """
 
 import concurrent.futures
@@ -18,13 +17,12 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from cmd_jax import trees
+from cmd_jax import host, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 
 AnyTrajectory = Trajectory | StoredTrajectory
 
-_BLOCK_BYTES = 2**22  # of a wide block's motion
-_NARROW = 2048  # weights of a block for small leaves such as biases
+NARROW = 2**14  # weights of a block where a leaf is small, or at its end
 _ALIGNMENT = 64  # bytes: JAX reads aligned NumPy arrays on a CPU without a copy
 
 Result = TypeVar("Result")
@@ -37,41 +35,39 @@ class Block(NamedTuple):
       leaf: the leaf's number in tree order.
       start: the first weight's offset in the raveled leaf.
       stop: the offset after the last.
-      origin: the weights at the first record; zero beyond `stop - start`.
-      motion: the later records minus the first; zero beyond `stop - start`.
+      history: the weights at each record; zero beyond `stop - start`. Each row is
+        contiguous and aligned.
     """
 
     leaf: int
     start: int
     stop: int
-    origin: Float32[np.ndarray, " weights"]
-    motion: Float32[np.ndarray, "_ weights"]
+    history: Float32[np.ndarray, "records _"]
 
 
 def map_blocks(
     trajectory: AnyTrajectory,
     leaves: Iterable[int],
     function: Callable[[Block], Result],
+    *,
+    width: int,
 ) -> list[Result]:
     """Calls `function` with each block of the leaves; its results in order.
 
-    Blocks are shared out over threads, and their arrays are used again for the next
-    block: `function` must be done with them when it returns. The first exception that
-    it raises, in the order of the blocks, is raised here.
+    Blocks are shared out over threads, and their memory is used again for the next
+    block: `function` must be done with it when it returns. The first exception that it
+    raises, in the order of the blocks, is raised here.
 
     Args:
       trajectory: what to read.
       leaves: numbers of the leaves to read, which are of floating point.
       function: called from several threads at a time.
+      width: weights of a block, a multiple of 16; the rest of a leaf comes in blocks of
+        `NARROW`.
     """
     trajectory = on_host(trajectory)
     sizes = trees.leaf_sizes(trajectory.template)
-    width = _width(len(trajectory))
-    ranges = [
-        (leaf, start, min(start + width, int(sizes[leaf])))
-        for leaf in leaves
-        for start in range(0, int(sizes[leaf]), width)
-    ]
+    ranges = [r for leaf in leaves for r in _cut(leaf, int(sizes[leaf]), width)]
     num_threads = max(1, min(os.cpu_count() or 1, len(ranges)))
     shares = [ranges[first::num_threads] for first in range(num_threads)]
 
@@ -87,13 +83,23 @@ def on_host(trajectory: AnyTrajectory) -> AnyTrajectory:
     """The trajectory with NumPy leaves; on a CPU they are views of the JAX ones."""
     if isinstance(trajectory, StoredTrajectory):
         return trajectory
-    params = jax.tree.map(np.asarray, trajectory.params)
+    params = jax.tree.map(_as_numpy, trajectory.params)
     return dataclasses.replace(trajectory, params=params)
 
 
-def _width(num_records: int) -> int:
-    """Weights of a wide block."""
-    return max(_NARROW, _BLOCK_BYTES // (4 * num_records) // 1024 * 1024)
+def _as_numpy(leaf: Any) -> np.ndarray:
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        return host.fetch(leaf)
+    return np.asarray(leaf)
+
+
+def _cut(leaf: int, size: int, width: int) -> Iterator[tuple[int, int, int]]:
+    """A leaf as (leaf, start, stop): wide ranges, then narrow ones."""
+    start = 0
+    while start < size:
+        stop = min(start + (width if size - start >= width else NARROW), size)
+        yield leaf, start, stop
+        start = stop
 
 
 def _until_error(
@@ -118,23 +124,32 @@ def _in_order(shares: list[list[Any]]) -> Iterator[Any]:
 def _read_blocks(
     trajectory: AnyTrajectory, ranges: list[tuple[int, int, int]], width: int
 ) -> Iterator[Block]:
-    origins, motions = {}, {}
-    for size in (_NARROW, width):
-        origins[size] = _aligned((size,))
-        motions[size] = _aligned((len(trajectory) - 1, size))
+    memory: dict[int, np.ndarray] = {}  # by width, made when it is needed
     for leaf, start, stop in ranges:
-        size = _NARROW if stop - start <= _NARROW else width
         history = trajectory.read(leaf, start, stop)
-        origin, motion = origins[size], motions[size]
-        origin[: stop - start] = history[0]
-        origin[stop - start :] = 0
-        with np.errstate(invalid="ignore"):  # inf - inf: reported by the caller
-            np.subtract(history[1:], history[0], out=motion[:, : stop - start])
-        motion[:, stop - start :] = 0
-        yield Block(leaf, start, stop, origin, motion)
+        size = stop - start if stop - start in (width, NARROW) else NARROW
+        if size != stop - start or not _is_aligned(history):
+            if size not in memory:
+                memory[size] = aligned((len(trajectory), size))
+            memory[size][:, : stop - start] = history
+            memory[size][:, stop - start :] = 0
+            history = memory[size]
+        yield Block(leaf, start, stop, history)
 
 
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+def _is_aligned(history: np.ndarray) -> bool:
+    """Whether JAX can read every row of a history in place."""
+    row_step, weight_step = history.strides
+    address = history.ctypes.data
+    return (
+        history.dtype == np.float32
+        and weight_step == history.itemsize
+        and address % _ALIGNMENT == row_step % _ALIGNMENT == 0
+    )
+
+
+def aligned(shape: tuple[int, ...]) -> Float32[np.ndarray, "..."]:
+    """Memory, not set, that JAX reads in place on a CPU."""
     size = 4 * int(np.prod(shape))
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT

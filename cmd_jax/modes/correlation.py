@@ -6,14 +6,15 @@ product, so that the [weights, weights] array is written once.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Float, Int
 
+from cmd_jax import host, sharding
 from cmd_jax.types import Array, ArrayLike
 
 
-@jax.jit
 def correlation_matrix(
-    histories: Float[ArrayLike, "records weights"],
+    histories: Float[ArrayLike, "records weights"], *, mesh: Mesh | None = None
 ) -> Float[Array, "weights weights"]:
     """Pearson correlation over time of every pair of weights.
 
@@ -23,9 +24,12 @@ def correlation_matrix(
 
     Args:
       histories: one column per weight, its value at each record.
+      mesh: the devices over which the rows of the product are shared out, from
+        `sharding.make_mesh`; every process of the mesh calls with the same histories.
 
     Returns:
-      The signed correlations, float32 in [-1, 1], the diagonal exactly 1.
+      The signed correlations, float32 in [-1, 1], the diagonal exactly 1. Over a mesh
+      every process gets the whole matrix.
 
     Example:
       >>> import jax.numpy as jnp
@@ -34,10 +38,39 @@ def correlation_matrix(
       >>> correlation_matrix(histories).round(3).tolist()
       [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
+    if mesh is None:
+        return _correlations(histories, jnp.arange(histories.shape[1]))
+    return _over_mesh(histories, mesh)
+
+
+def _over_mesh(histories: ArrayLike, mesh: Mesh) -> Array:
+    num_weights = histories.shape[1]
+    each = -(-num_weights // mesh.size)
+    rows = jax.shard_map(
+        lambda histories: _correlations(
+            histories,
+            # The last rows stand for no weight where the rows do not come out even.
+            (jax.lax.axis_index(sharding.AXIS) * each + jnp.arange(each)),
+        ),
+        mesh=mesh,
+        in_specs=PartitionSpec(),
+        out_specs=PartitionSpec(sharding.AXIS),
+    )
+    copied = sharding.place(histories, sharding.replicated(mesh))
+    return jnp.asarray(host.fetch(jax.jit(rows)(copied))[:num_weights])
+
+
+@jax.jit
+def _correlations(
+    histories: Float[ArrayLike, "records weights"], rows: Int[Array, " rows"]
+) -> Float[Array, "rows weights"]:
+    """Some rows of the matrix."""
     directions = _directions(jnp.asarray(histories, jnp.float32))
-    correlation = _product(directions.T, directions).clip(-1, 1)
-    weight = jnp.arange(correlation.shape[0])
-    return jnp.where(weight[:, None] == weight[None], 1.0, correlation)
+    chosen = jnp.take(directions, rows, axis=1, mode="clip")
+    correlation = _product(chosen.T, directions).clip(-1, 1)
+    return jnp.where(
+        rows[:, None] == jnp.arange(directions.shape[1])[None], 1, correlation
+    )
 
 
 def _directions(

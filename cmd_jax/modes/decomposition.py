@@ -9,7 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int64
+from jax.sharding import Mesh
+from jaxtyping import Float, Float32, Float64, Int, Int64
 
 from cmd_jax import rng, trees
 from cmd_jax.modes.blocks import AnyTrajectory
@@ -19,8 +20,9 @@ from cmd_jax.modes.fit import fit_references
 from cmd_jax.modes.histories import gather, modelled_leaves
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.sampling import sample_weights
+from cmd_jax.modes.statistics import summarise
 from cmd_jax.spelling import did_you_mean
-from cmd_jax.types import Key, PyTree
+from cmd_jax.types import Array, Key, PyTree
 
 METHODS = ("k_medoids", "hierarchical", "random_references")
 _MAX_MODES = 255  # labels are uint8
@@ -30,17 +32,19 @@ _MAX_RESTARTS = 10_000
 class Decomposition(NamedTuple):
     """A trajectory as a few reference weights and how all others follow them.
 
-    `labels`, `slope`, `intercept`, `mean`, `constant` and `origin` are pytrees like the
-    parameters, of NumPy arrays; in carried leaves they are zero. Coordinates are flat
-    ones, in tree order over all leaves.
+    `labels`, `slope`, `intercept`, `mean`, `origin` and `explained` are pytrees like
+    the parameters, of NumPy arrays; in carried leaves they are zero. Coordinates are
+    flat ones, in tree order over all leaves.
 
     Attributes:
       labels: c, the mode of each weight, uint8.
       slope: a, float32; exactly 1 for a reference, 0 for a weight that never moved.
       intercept: b, float32; exactly 0 for a reference.
       mean: the mean over the records, minus `origin`, float32.
-      constant: whether the weight never moved: label 0, slope 0.
       origin: the first record, float32.
+      explained: R² of each weight, the explained share of its variance over the
+        records, float32, right to 16 bits; 0 for a weight that never moved and for no
+        other one.
       references: the coordinate of each mode's reference. There may be fewer modes than
         asked for, with the method "hierarchical".
       reference_history: r, the references at each record.
@@ -60,8 +64,8 @@ class Decomposition(NamedTuple):
     slope: PyTree
     intercept: PyTree
     mean: PyTree
-    constant: PyTree
     origin: PyTree
+    explained: PyTree
     references: Int64[np.ndarray, " modes"]
     reference_history: Float32[np.ndarray, "records modes"]
     samples: Int64[np.ndarray, " samples"]
@@ -83,6 +87,17 @@ class Decomposition(NamedTuple):
         return float((self.r_squared * self.counts).sum() / self.counts.sum())
 
     @property
+    def constant(self) -> PyTree:
+        """Whether a weight is modelled and never moved: it has label 0 and slope 0."""
+        names = trees.leaf_names(self.template)
+        leaves, structure = jax.tree.flatten(self.explained)
+        constant = [
+            (leaf == 0) & (name not in self.carried)
+            for name, leaf in zip(names, leaves, strict=True)
+        ]
+        return structure.unflatten(constant)
+
+    @property
     def num_constant(self) -> int:
         """How many modelled weights never moved."""
         return int(sum(leaf.sum() for leaf in jax.tree.leaves(self.constant)))
@@ -96,6 +111,7 @@ def decompose(
     method: str = "k_medoids",
     num_restarts: int = 1,
     mask: PyTree = None,
+    mesh: Mesh | None = None,
     key: Key,
 ) -> Decomposition:
     """Decomposes a trajectory into correlation modes.
@@ -114,6 +130,9 @@ def decompose(
       num_restarts: random starts of k-medoids, of which the best is kept.
       mask: a pytree prefix of bools, True where leaves are modelled; None for all.
         Leaves left out, and those not of floating point, keep their last value.
+      mesh: the devices that share the work, from `sharding.make_mesh`: the rows of the
+        correlation matrix and the weights to fit. Every process of the mesh calls, and
+        all get the whole result. None: this process alone.
       key: the same key gives the same decomposition.
 
     Returns:
@@ -159,11 +178,13 @@ def decompose(
         )
     else:
         histories = gather(trajectory, samples)
-        central = _cluster(histories, num_modes, method, num_restarts, key=key)
+        correlation = correlation_matrix(histories, mesh=mesh)
+        central = _cluster(correlation, num_modes, method, num_restarts, key=key)
         references = samples[central]
-    fit = fit_references(trajectory, references, mask=mask)
+    fit = fit_references(trajectory, references, mask=mask, mesh=mesh)
     return Decomposition(
         **fit._asdict(),
+        **summarise(fit, len(references))._asdict(),
         references=references,
         reference_history=gather(trajectory, references),
         samples=samples,
@@ -223,7 +244,7 @@ def check_sizes(
 
 
 def _cluster(
-    histories: Float32[np.ndarray, "records samples"],
+    correlation: Float[Array, "samples samples"],
     num_modes: int,
     method: str,
     num_restarts: int,
@@ -231,7 +252,6 @@ def _cluster(
     key: Key,
 ) -> Int[np.ndarray, " modes"]:
     """The central sample of each mode."""
-    correlation = correlation_matrix(histories)
     if method == "hierarchical":
         labels = hierarchical(correlation, num_modes)
         return references_of(correlation, labels, int(labels.max()) + 1)

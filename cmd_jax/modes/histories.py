@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32, Int
 
-from cmd_jax import trees
+from cmd_jax import host, trees
 from cmd_jax.modes.blocks import AnyTrajectory, on_host
 from cmd_jax.types import ArrayLike, PyTree
 
@@ -51,12 +51,12 @@ def gather(
       >>> modes.gather(Trajectory(params, np.arange(2)), np.array([3, 0])).tolist()
       [[0.0, 1.0], [0.0, 1.0]]
     """
-    trajectory = on_host(trajectory)
     leaf, offset = trees.locate(coordinates, trees.leaf_sizes(trajectory.template))
     histories = np.empty((len(trajectory), len(offset)), np.float32)
     for number in np.unique(leaf):
         chosen = np.flatnonzero(leaf == number)
         history = trajectory.gather(int(number), offset[chosen])
+        history = host.fetch(history) if isinstance(history, jax.Array) else history
         raise_not_finite(trajectory, int(number), history)
         histories[:, chosen] = history
     return histories

@@ -1,34 +1,40 @@
-"""Assignment and least squares for a block of weights: a pure, jitted function.
+"""Assignment and least squares for some weights: pure functions, jitted.
 
 Steps 6 and 7 of CMD (arXiv 2312.13247, §3). With the rows
 
     r̂_m = (r_m - mean(r_m)) / |r_m - mean(r_m)|
 
-one product of r̂_1 ... r̂_M and 1/T with the history w of some weights gives, for
+the products of r̂_1 ... r̂_M and 1/T with the history w of some weights give, for
 weight i,
 
     c(i) = argmax_m |<w_i, r̂_m>|                   the mode
     a_i = <w_i, r̂_c(i)> / |r_c(i) - mean(r_c(i))|  the slope
     b_i = mean(w_i) - a_i mean(r_c(i))             the intercept
 
-because r̂_m has zero mean; the norm of w_i matters to the correlation only. Histories
-are taken relative to the first record, which drops out of the sums.
+because r̂_m has zero mean; the norm of w_i matters to R² only. Histories are taken
+relative to the first record, which drops out of the sums: such a *motion* is exact in
+float32 also where a weight is much larger than it moves.
+
+The products are made in three ways, for what XLA compiles well where: written out, a
+matrix product of XLA, or one of the host's BLAS.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Complex64, Float32, UInt8
 
 from cmd_jax.types import Array, ArrayLike
 
-_UNCORRELATED = np.float32(1e-30)  # the |correlation| of a weight that does move
+_UNCORRELATED = np.float32(1e-30)  # the R² of a weight that moves, at least
+_LABEL_BITS = np.uint32(0xFF)
 
 
 class References(NamedTuple):
-    """What a block is multiplied with, and the scales of the references.
+    """What a motion is multiplied with, and the scales of the references.
 
     Attributes:
       rows: r̂ of each mode, then 1/T; without the first record.
@@ -41,23 +47,35 @@ class References(NamedTuple):
     mean: Float32[ArrayLike, " modes"]
 
 
-class BlockFit(NamedTuple):
-    """The fit of a block's weights.
+class Packed(NamedTuple):
+    """The fit of some weights as XLA gives it; `unpack` takes it apart.
+
+    XLA CPU compiles a loop for each array that it returns and computes again in each
+    what they share. One complex number holds all that depends on the products.
+
+    Attributes:
+      slope_and_rest: the slope, and a word of 24 bits of R² and 8 of the label.
+      mean: the mean over the records, minus the first record.
+    """
+
+    slope_and_rest: Complex64[Array, " weights"]
+    mean: Float32[Array, " weights"]
+
+
+class WeightFits(NamedTuple):
+    """The fit of some weights.
 
     Attributes:
       labels: c, the mode.
       slope: a; 0 where the reference never moved.
-      intercept: b.
       mean: the mean over the records, minus the first record.
-      correlation: |correlation with the reference|; 0 for a weight that never moved and
-        for no other one.
+      explained: R², to 16 bits; 0 for a weight that never moved and for no other one.
     """
 
-    labels: UInt8[Array, " weights"]
-    slope: Float32[Array, " weights"]
-    intercept: Float32[Array, " weights"]
-    mean: Float32[Array, " weights"]
-    correlation: Float32[Array, " weights"]
+    labels: UInt8[np.ndarray, " weights"]
+    slope: Float32[np.ndarray, " weights"]
+    mean: Float32[np.ndarray, " weights"]
+    explained: Float32[np.ndarray, " weights"]
 
 
 def normalise(history: Float32[np.ndarray, "records modes"]) -> References:
@@ -72,62 +90,92 @@ def normalise(history: Float32[np.ndarray, "records modes"]) -> References:
 
 
 @jax.jit
-def fit_block(
-    origin: Float32[ArrayLike, " weights"],
-    motion: Float32[ArrayLike, "_ weights"],
-    references: References,
-) -> BlockFit:
-    """Assigns and fits the weights of a block.
+def fit_rows(
+    history: Sequence[Float32[ArrayLike, " weights"]], references: References
+) -> Packed:
+    """Fits weights, given record by record, with the products written out.
 
-    Args:
-      origin: the weights at the first record.
-      motion: those of the later records, minus `origin`.
-      references: the references, as `normalise` gives them.
+    XLA CPU makes one loop of it, at two to three times the time of reading the history.
+    It takes long to compile, and stops being fast, where records times modes exceed
+    some five hundred.
     """
-    origin, motion = jnp.asarray(origin), jnp.asarray(motion)
+    motion = [jnp.asarray(row) - history[0] for row in history[1:]]
+    rows = jnp.asarray(references.rows)
+    products = [_written_out(row, motion) for row in rows]
+    squares = sum((values**2 for values in motion[1:]), motion[0] ** 2)
+    return _fit(products, squares, references)
+
+
+def _written_out(row: Array, motion: Sequence[Array]) -> Array:
+    product = row[0] * motion[0]
+    for factor, values in zip(row[1:], motion[1:], strict=True):
+        product = product + factor * values
+    return product
+
+
+@jax.jit
+def fit_motion(
+    history: Float32[ArrayLike, "records weights"], references: References
+) -> Packed:
+    """Fits weights by a matrix product, on any device and over any mesh."""
+    history = jnp.asarray(history)
+    motion = history[1:] - history[:1]
     # In full float32: GPUs and TPUs otherwise round the factors to fewer bits.
     highest = jax.lax.Precision.HIGHEST
     products = jnp.matmul(references.rows, motion, precision=highest)
-    labels, strongest = _largest(products[:-1])
-    mean = products[-1]
-    norm, reference_mean = (
-        jnp.asarray(table)[labels] for table in (references.norm, references.mean)
-    )
+    return _fit(products, (motion**2).sum(axis=0), references)
+
+
+@jax.jit
+def fit_products(
+    products: Float32[ArrayLike, "rows weights"],
+    squares: Float32[ArrayLike, " weights"],
+    references: References,
+) -> Packed:
+    """Fits weights of which the host has made the products.
+
+    Args:
+      products: the references' rows times the motion.
+      squares: the sum of the motion's squares.
+      references: what `normalise` gave.
+    """
+    return _fit(jnp.asarray(products), jnp.asarray(squares), references)
+
+
+def _fit(
+    products: Sequence[Array] | Array, squares: Array, references: References
+) -> Packed:
+    strongest, label, norm = products[0], jnp.uint32(0), jnp.asarray(references.norm)[0]
+    for mode in range(1, len(products) - 1):
+        larger = jnp.abs(products[mode]) > jnp.abs(strongest)
+        strongest = jnp.where(larger, products[mode], strongest)
+        label = jnp.where(larger, jnp.uint32(mode), label)
+        norm = jnp.where(larger, references.norm[mode], norm)
+    mean, num_records = products[-1], references.rows.shape[1] + 1
     slope = jnp.where(norm > 0, strongest / norm, 0)
-    intercept = origin + (mean - slope * reference_mean)
-    # From the slope: what XLA fuses on a CPU it computes again for every result.
-    explained = (slope * norm) ** 2
-    squares, num_records = _sum_of_squares(motion), len(motion) + 1
+    explained = strongest**2
     # Rounding must not make the part larger than the whole.
     energy = jnp.maximum(squares - num_records * mean**2, explained)
-    correlation = jnp.maximum(jnp.sqrt(explained / energy), _UNCORRELATED)
-    correlation = jnp.where(squares == 0, 0, correlation)
-    return BlockFit(labels, slope, intercept, mean, correlation)
+    r_squared = jnp.maximum(explained / energy, _UNCORRELATED)
+    r_squared = jnp.where(jnp.isfinite(energy), r_squared, jnp.nan)
+    r_squared = jnp.where(squares == 0, 0, r_squared)
+    word = _rounded_to_24_bits(r_squared) | label
+    rest = jax.lax.bitcast_convert_type(word, jnp.float32)
+    return Packed(jax.lax.complex(slope, rest), mean)
 
 
-def _largest(
-    products: Float32[Array, "modes weights"],
-) -> tuple[UInt8[Array, " weights"], Float32[Array, " weights"]]:
-    """Row and value of the largest magnitude in each column, the first in a tie."""
-    # XLA fuses this running maximum into one loop; argmax and a gather are many times
-    # slower on a CPU.
-    largest = products[0]
-    labels = jnp.zeros(largest.shape, jnp.uint8)
-    for mode in range(1, len(products)):
-        larger = jnp.abs(products[mode]) > jnp.abs(largest)
-        largest = jnp.where(larger, products[mode], largest)
-        labels = jnp.where(larger, jnp.uint8(mode), labels)
-    return labels, largest
+def _rounded_to_24_bits(value: Array) -> Array:
+    bits = jax.lax.bitcast_convert_type(value, jnp.uint32)
+    return (bits + np.uint32(0x80)) & ~_LABEL_BITS
 
 
-def _sum_of_squares(motion: Float32[Array, "_ weights"]) -> Float32[Array, " weights"]:
-    """The sum over records, added up record by record."""
-    # XLA's reductions over the leading axis are slow on a CPU; an unrolled loop is
-    # fused, and the number of records does not add to the time of compiling.
-    return jax.lax.fori_loop(
-        0,
-        len(motion),
-        lambda record, total: total + motion[record] ** 2,
-        jnp.zeros(motion.shape[1]),
-        unroll=32,
+def unpack(packed: Packed, num_weights: int) -> WeightFits:
+    """The fit of the first `num_weights` weights, on the host."""
+    both = np.asarray(packed.slope_and_rest)[:num_weights]
+    rest = both.imag.view(np.uint32)
+    return WeightFits(
+        labels=(rest & _LABEL_BITS).astype(np.uint8),
+        slope=both.real,
+        mean=np.asarray(packed.mean)[:num_weights],
+        explained=(rest & ~_LABEL_BITS).view(np.float32),
     )

@@ -13,6 +13,8 @@ from cmd_jax.modes.blocks import AnyTrajectory, Block, map_blocks
 from cmd_jax.modes.histories import gather, modelled_leaves
 from cmd_jax.types import Key, PyTree
 
+_WIDTH = 2**16  # weights of a leaf that are looked at at a time
+
 
 def sample_weights(
     trajectory: AnyTrajectory,
@@ -133,7 +135,7 @@ def _moving(trajectory: AnyTrajectory, leaf: int) -> Int64[np.ndarray, " weights
     """The offsets of a leaf's weights that move."""
 
     def moving(block: Block) -> np.ndarray:
-        inside = block.motion[:, : block.stop - block.start]
-        return block.start + np.flatnonzero((inside != 0).any(axis=0))
+        inside = block.history[:, : block.stop - block.start]
+        return block.start + np.flatnonzero((inside != inside[0]).any(axis=0))
 
-    return np.concatenate(map_blocks(trajectory, [leaf], moving))
+    return np.concatenate(map_blocks(trajectory, [leaf], moving, width=_WIDTH))

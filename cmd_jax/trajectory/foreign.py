@@ -9,12 +9,14 @@ into a folder that is kept.
 import dataclasses
 import errno
 import itertools
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 
 import jax
+import numpy as np
 
 from cmd_jax import trees
 from cmd_jax.checkpoints import checkpoints_in, read_checkpoint
@@ -37,11 +39,18 @@ def open_any(
     if not path.is_dir() or (path / store.MANIFEST).exists():
         return open_stored(path, like, subtree, verify=verify)
     # The map outlives the files' names: the disk is free again when it is closed.
-    with tempfile.TemporaryDirectory(prefix="cmd_jax_") as scratch:
+    with tempfile.TemporaryDirectory(dir=_on_disk(), prefix="cmd_jax_") as scratch:
         copy = Path(scratch) / "trajectory"
         like = _copy(path, copy, like, subtree)
         stored = open_stored(copy, like, None, verify=False)
     return dataclasses.replace(stored, path=path)
+
+
+def _on_disk() -> str:
+    """A place for large temporary files: `/tmp` is often kept in memory."""
+    if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK):
+        return "/var/tmp"
+    return tempfile.gettempdir()
 
 
 def convert(
@@ -54,7 +63,7 @@ def convert(
     """Copies a folder of checkpoints into a trajectory directory that is kept.
 
     `Trajectory.open` makes such a copy in a temporary place each time; of a large run
-    it is worth keeping. Holds one record in memory at a time.
+    it is worth keeping. At most two records are in memory.
 
     Args:
       path: the folder, as for `Trajectory.open`.
@@ -114,6 +123,8 @@ def _find(path: Path) -> tuple[list[Path], Read]:
     """The records of a folder in natural order, and what reads one."""
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {path}")
+    if (path / store.MANIFEST).exists():
+        raise ValueError(f"{path} is a trajectory already: open it")
     kinds: dict[str, tuple[list[Path], Read]] = {
         "Orbax checkpoints": (checkpoints_in(path), read_checkpoint),
         ".safetensors files": (_files(path, ".safetensors"), read_safetensors),
@@ -131,7 +142,7 @@ def _find(path: Path) -> tuple[list[Path], Read]:
             "the run to another folder"
         )
     ((paths, read),) = found.values()
-    return sorted(paths, key=_natural), read
+    return sorted(sorted(paths), key=_natural), read
 
 
 def _files(path: Path, suffix: str) -> list[Path]:
@@ -141,7 +152,7 @@ def _files(path: Path, suffix: str) -> list[Path]:
 def _natural(path: Path) -> list[str | int]:
     """The name as text and numbers in turn, so that `epoch_2` is before `epoch_10`."""
     parts = re.split(r"([0-9]+)", _name(path))
-    return [int(part) if part.isdecimal() else part for part in parts]
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def _name(path: Path) -> str:
@@ -153,7 +164,8 @@ def _steps(paths: Sequence[Path]) -> Sequence[int]:
     numbers = [[int(x) for x in re.findall(r"[0-9]+", _name(path))] for path in paths]
     if all(numbers):
         steps = [found[-1] for found in numbers]
-        if all(first < second for first, second in itertools.pairwise(steps)):
+        increase = all(first < second for first, second in itertools.pairwise(steps))
+        if increase and steps[-1] <= np.iinfo(np.int64).max:
             return steps
     return range(len(paths))
 

@@ -89,7 +89,8 @@ class Trajectory:
 
         A directory that a `TrajectoryWriter` made is mapped. A folder with one
         checkpoint a record is copied into such a directory first, record by record: a
-        temporary one (in `TMPDIR`) that is gone when the handle is; `convert` keeps it.
+        temporary one (in `TMPDIR`, else `/var/tmp`) that is gone when the handle is;
+        `convert` keeps it.
         A checkpoint is one that Orbax saved (by any of its APIs), or a `.safetensors`
         or `.npz` file of named arrays: names with a "/" are split there to nested
         dicts, others at ".", as PyTorch writes them (`layer1.0.weight`).

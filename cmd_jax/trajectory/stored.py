@@ -24,7 +24,7 @@ class StoredTrajectory:
     that were not recorded are None (an empty subtree to JAX).
 
     Attributes:
-      path: the trajectory's directory.
+      path: the trajectory's directory, or that of the checkpoints it is a copy of.
       layout: which leaves a record holds, and where.
       steps: the optimizer step of each record.
     """

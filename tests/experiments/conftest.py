@@ -10,6 +10,12 @@ ARGUMENTS = ("--config", "digits:smoke", "--config.train.chunk_steps=20")
 
 
 @pytest.fixture(scope="session")
+def arguments():
+    """The command line of the run."""
+    return ARGUMENTS
+
+
+@pytest.fixture(scope="session")
 def run_main():
     """`run_main(output, *arguments) -> exit code`: the command line in this process."""
     from experiments import run

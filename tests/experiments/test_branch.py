@@ -148,6 +148,7 @@ def test_a_branch_is_run_by_the_command_line(source, run_main, tmp_path, capsys)
         (["branch.run=nowhere"], "'nowhere': there is no run directory"),
         (["branch.record=6"], "record is 6; "),
         (["branch.record=-7"], "the records 0 to 5"),
+        (["branch.seed=-2"], "config.branch.seed is -2"),
         (["branch.seed=9"], "has no seed 9; set config.branch.seed to one that"),
         (["train.num_seeds=3"], "has no seed 2"),
         (["model.hidden=(8,)"], "of different networks"),
@@ -158,6 +159,22 @@ def test_refusals(options, message, source, run_main, tmp_path, capsys):
     flags = [f"--config.branch.run={source}", *(f"--config.{x}" for x in options)]
     assert run_main(tmp_path / "runs", *ADAM, *flags) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("what", ["trajectory", "checkpoint"])
+def test_a_damaged_source_is_refused(what, source, run_main, tmp_path, capsys):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(source, damaged)
+    if what == "trajectory":
+        path = damaged / "seed_1" / "trajectory" / "records.bin"
+        path.write_bytes(b"x" + path.read_bytes()[1:])
+    else:
+        (path,) = damaged.glob("checkpoints/seeds_0-1/*/default/_METADATA")
+        path.write_text("{")
+    flags = (*ADAM, f"--config.branch.run={damaged}")
+    assert run_main(tmp_path / "runs", *flags) == 2
+    assert str(damaged) in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

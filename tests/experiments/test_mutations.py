@@ -14,8 +14,9 @@ from experiments import estimate, run
 
 PARTS, PER_PART = 10, 20
 VALUES = (
-    *("-1", "0", "1", "3", "2.5", "-0.5", "1e9", "99999999999999", "4294967296"),
-    *("nan", "inf", "-inf", "None", "True", "", "x", "[1]", "(1, 2.5)", "{}", "0x10"),
+    *("-1", "0", "1", "2", "3", "2.5", "-0.5", "0.5", "1e9", "99999999999999"),
+    *("4294967296", "nan", "inf", "-inf", "None", "True", "", "x", "[1]", "(1, 2.5)"),
+    *("{}", "0x10", "0.9"),
     *("digits", "adam", "cosine", "scan", "lenet5", "bfloat16_delta", "*kernel"),
 )
 ARGUMENTS = (
@@ -149,11 +150,11 @@ def test_mutated_configs_run_or_are_refused_in_one_message(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(PARTS))
-def test_what_is_allowed_trains(part, try_run, tmp_path, monkeypatch):
+def test_what_is_allowed_trains(try_run, tmp_path, monkeypatch):
     monkeypatch.setenv("CMD_JAX_DATA", str(tmp_path / "no_data"))
-    ran = 0
-    for number, (arguments, _) in enumerate(_mutations(part, tmp_path)):
+    mutations = [m for part in range(PARTS) for m in _mutations(part, tmp_path)]
+    trained = 0
+    for number, (arguments, _) in enumerate(mutations):
         with monkeypatch.context() as patch:
             patch.setattr(estimate, "measure", lambda setup: (1.0, 1.0))
             allowed, _ = try_run(arguments, f"dry_{number}", dry=True)
@@ -161,5 +162,5 @@ def test_what_is_allowed_trains(part, try_run, tmp_path, monkeypatch):
             code, text = try_run(arguments, number, dry=False)
             diverged = code == 1 and "the loss of step" in text
             assert code == 0 or diverged, (arguments, text)
-            ran += 1
-    assert ran
+            trained += 1
+    assert trained >= 10

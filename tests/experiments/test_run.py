@@ -2,11 +2,12 @@
 
 import importlib.util
 import json
+import shutil
 
 import pytest
 
 from cmd_jax import config as configs
-from cmd_jax import files, runs
+from cmd_jax import files, runs, train
 
 
 def test_without_arguments_the_usage_and_the_configs(run_main, capsys):
@@ -165,17 +166,47 @@ def test_a_missing_logger_is_refused_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_damaged_trajectory_is_refused_by_its_path(run_main, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "lost", "message"),
+    [
+        ("trajectory/records.bin", 1, "truncated"),
+        ("trajectory/index.bin", 16, "some are lost"),
+        ("metrics.jsonl", 1, "rows are lost"),
+    ],
+)
+def test_what_a_run_lost_is_noticed_when_it_goes_on(
+    name, lost, message, finished, run_main, tmp_path, capsys
+):
+    directory = tmp_path / finished.name
+    shutil.copytree(finished, directory)
+    (directory / "seed_1" / "results.json").unlink()
+    path = directory / "seed_1" / name
+    files.truncate(path, path.stat().st_size - lost)
+    assert run_main(tmp_path) == 2
+    text = capsys.readouterr().err
+    assert message in text
+    assert str(directory / "seed_1") in text
+
+
+def test_results_of_another_version_are_refused(finished, run_main, tmp_path, capsys):
+    directory = tmp_path / finished.name
+    shutil.copytree(finished, directory)
+    seed = runs.RunDirectory(directory).seed(0)
+    seed.finish({"accuracy": {}}, seed.arrays())
+    (directory / "report.html").unlink()
+    assert run_main(tmp_path) == 2
+    text = capsys.readouterr().err
+    assert f"the files of {directory} lack" in text
+
+
+def test_a_run_goes_on_with_the_dispatch_it_began_with(
+    run_main, tmp_path, capsys, monkeypatch
+):
     arguments = ("--config", "digits:smoke", "--config.train.num_seeds=1")
     assert run_main(tmp_path, *arguments) == 0
-    (directory,) = tmp_path.glob("digits-*/seed_0")
-    (directory / "results.json").unlink()
-    records = max(directory.glob("trajectory/*"), key=lambda path: path.stat().st_size)
-    files.truncate(records, records.stat().st_size - 1)
-    assert run_main(tmp_path, *arguments) == 2
-    text = capsys.readouterr().err
-    assert "truncated" in text
-    assert "trajectory" in text
+    monkeypatch.setattr(train, "choose_dispatch", lambda convolutional, backend: "step")
+    assert run_main(tmp_path, *arguments, "--config.seed=1") == 0
+    assert "dispatched by 'scan', as this run began" in capsys.readouterr().out
 
 
 def test_a_sweep_runs_its_overrides_in_order(run_main, tmp_path, repository):

@@ -27,7 +27,7 @@ run(recorded[:3])  # compiles, and starts the threads
 before = anonymous()
 fit = run(recorded)
 outputs = sum(x.nbytes for x in jax.tree.leaves((fit.labels, fit.slope, fit.intercept,
-                                                 fit.mean, fit.constant, fit.origin)))
+                                                 fit.mean, fit.explained, fit.origin)))
 print("grew", anonymous() - before - outputs)
 """
 

@@ -1,5 +1,6 @@
 """Other people's runs, written by their own tools, are trajectories like ours."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -202,6 +203,14 @@ def test_unfinished_damaged_and_single_checkpoints(saved, tmp_path):
         Trajectory.open(folder)
 
 
+def test_texts_in_a_checkpoint_are_left_out_by_subtree(tmp_path):
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "1", {"name": "resnet", "w": jnp.ones(2)})
+    with pytest.raises(ValueError, match="'name' is no array: choose a subtree"):
+        Trajectory.open(tmp_path)
+    assert Trajectory.open(tmp_path, subtree="w")[0].tolist() == [1, 1]
+
+
 def state_dict(step):
     rng = np.random.default_rng(step)
     return {
@@ -242,6 +251,9 @@ def test_files_in_their_natural_order(torch_folder):
         (["model-00001-of-2", "model-00002-of-2"], [0, 1]),
         (["last", "x1"], [0, 1]),
         (["0.5", "0.25"], [5, 25]),
+        (["a1", "a01"], [0, 1]),
+        (["a٣", "a3", "3"], [0, 1, 2]),
+        (["1", "9" * 30], [0, 1]),
     ],
 )
 def test_steps_are_the_last_numbers_of_the_names(tmp_path, names, steps):
@@ -298,6 +310,8 @@ def test_convert_keeps_a_copy_or_leaves_nothing(torch_folder, tmp_path):
         np.testing.assert_array_equal(
             reopened.read(leaf, 0, 40), converted.read(leaf, 0, 40)
         )
+    with pytest.raises(ValueError, match="is a trajectory already"):
+        convert(into, tmp_path / "again")
     with pytest.raises(FileExistsError, match="trajectory exists already"):
         convert(torch_folder, into)
     (torch_folder / "epoch_7.safetensors").write_bytes(b"damaged")
@@ -324,8 +338,7 @@ def test_a_foreign_run_is_decomposed_like_its_stack(torch_folder, key):
 
 def test_opening_takes_no_memory_and_leaves_no_file(tmp_path):
     script = """
-import os, pathlib, re, sys, tempfile
-tempfile.tempdir = sys.argv[2]
+import os, re, sys
 from cmd_jax.trajectory import Trajectory
 
 def anonymous():
@@ -351,6 +364,7 @@ print(total, anonymous() - before, len(os.listdir(sys.argv[2])))
         text=True,
         check=True,
         cwd=pathlib.Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(scratch)},
     )
     total, grown_kilobytes, left = map(float, done.stdout.split())
     assert total == 10**6 * 23 * 24 / 2
