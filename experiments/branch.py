@@ -44,11 +44,6 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
                 f"{block.seed}, but config.branch.run is empty: give a run directory"
             )
         return config
-    if block.seed < -1:
-        raise ValueError(
-            f"config.branch.seed is {block.seed}; allowed are the source's seeds, and "
-            "-1: each seed starts from the same seed"
-        )
     run = runs.RunDirectory(pathlib.Path(block.run))
     source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
     sources = [_open(run, seed, like, verify=True) for seed in source_seeds]

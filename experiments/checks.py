@@ -20,6 +20,8 @@ from cmd_jax.spelling import did_you_mean
 _LARGEST = 2**31 - 1  # optimizer steps are counted in int32
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),  # JAX makes the same key of any two that differ by 2^32
+    "branch.record": (-_LARGEST, _LARGEST),
+    "branch.seed": (-1, 2**32 - 1),
     "train.total_epochs": (1, _LARGEST),
     "train.num_seeds": (1, 1000),
     "train.num_devices": (0, math.inf),

@@ -161,9 +161,11 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
         raise flags.Error(f"unknown field of the config: {hint}") from error
     if unexpected:
         raise flags.Error(f"unexpected argument {unexpected[0]!r}")
-    for name in ("data_dir", "output"):
-        if str(values[name].value).startswith("-"):
-            raise flags.Error(f"--{name} is {values[name].value!r}; it needs a folder")
+    for option in ("data_dir", "output", "export"):
+        if str(values[option].value).startswith("-"):
+            raise flags.Error(
+                f"--{option} is {values[option].value!r}; it needs a folder"
+            )
     export = values["export"].value
     options = Options(
         output=pathlib.Path(str(values["output"].value)),
@@ -204,8 +206,12 @@ def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:
     rest, found, words = [], [], iter(argv)
     for word in words:
         flag, has_value, value = word.partition("=")
+        if flag.endswith("."):
+            raise flags.Error(f"{word!r} names no field of the config")
         if flag in ("--config", "-config"):
             found.append(value if has_value else next(words, ""))
+        elif flag.startswith("--config.") and not all(flag.split(".")):
+            raise flags.Error(f"{word} names no field of the config")
         else:
             rest.append(word)
     if len(found) != 1 or not found[0]:

@@ -126,7 +126,7 @@ def _read_blocks(
 ) -> Iterator[Block]:
     memory: dict[int, np.ndarray] = {}  # by width, made when it is needed
     for leaf, start, stop in ranges:
-        history = trajectory.read(leaf, start, stop)
+        history = np.asarray(trajectory.read(leaf, start, stop))
         size = stop - start if stop - start in (width, NARROW) else NARROW
         if size != stop - start or not _is_aligned(history):
             if size not in memory:

@@ -20,7 +20,7 @@ matrix product of XLA, or one of the host's BLAS.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -171,7 +171,7 @@ def _rounded_to_24_bits(value: Array) -> Array:
 
 def unpack(packed: Packed, num_weights: int) -> WeightFits:
     """The fit of the first `num_weights` weights, on the host."""
-    both = np.asarray(packed.slope_and_rest)[:num_weights]
+    both: Any = np.asarray(packed.slope_and_rest)[:num_weights]
     rest = both.imag.view(np.uint32)
     return WeightFits(
         labels=(rest & _LABEL_BITS).astype(np.uint8),

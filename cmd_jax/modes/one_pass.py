@@ -165,7 +165,7 @@ def _spread(
         padded = jnp.pad(values, ((0, 0), (0, width - values.shape[1])))
         return sharding.place(padded, place)
 
-    def local(index: tuple[slice, ...]) -> Any:
+    def local(index: Any) -> np.ndarray:
         first, last, _ = index[1].indices(width)
         found = trajectory.read(leaf, min(start + first, stop), min(start + last, stop))
         return np.pad(found, ((0, 0), (0, last - first - found.shape[1])))

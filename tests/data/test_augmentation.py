@@ -90,8 +90,10 @@ def test_augmenter_without_augmentation_needs_no_key() -> None:
 
 def test_errors() -> None:
     dataset = data.synthetic(shape=(8, 8, 1), num_train=20)
-    with pytest.raises(ValueError, match="crop_padding=-1; allowed is at least 0"):
+    with pytest.raises(ValueError, match="crop_padding=-1; allowed are 0 to 8 pixels"):
         data.augmenter(dataset, crop_padding=-1)
+    with pytest.raises(ValueError, match="crop_padding=9; allowed are 0 to 8 pixels"):
+        data.augmenter(dataset, crop_padding=9)
     with pytest.raises(ValueError, match="padding=-1; allowed is at least 0"):
         data.random_crop(_IMAGES, -1, key=jax.random.key(0))
     with pytest.raises(ValueError, match="need a key in training"):

@@ -12,9 +12,10 @@ from cmd_jax import config as configs
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train import TrainState
 from cmd_jax.trajectory import Trajectory
-from experiments import branch
+from experiments import branch, correlation_modes
 from experiments.setup import initial_states, prepare
 
+STUDY = {"modes": correlation_modes._FIELDS}
 ADAM = (
     *("--config", "digits:smoke", "--config.optimizer.name=adam"),
     *("--config.optimizer.momentum=0.9", "--config.optimizer.learning_rate=0.01"),
@@ -47,7 +48,7 @@ def branch_config(repository):
 def _begin(config, tmp_path):
     from cmd_jax.runs import SeedDirectory
 
-    setup = prepare(config, None)
+    setup = prepare(config, None, STUDY)
     states = initial_states(setup, [jax.random.key(seed) for seed in setup.seeds])
     directories = {seed: SeedDirectory(tmp_path / str(seed)) for seed in setup.seeds}
     begun = branch.begin(setup.config, states, directories)
@@ -114,7 +115,8 @@ def test_a_branch_is_named_by_what_it_starts_from(source, branch_config, tmp_pat
     shutil.copytree(source, moved)
 
     def digest(run, **options):
-        return configs.digest(prepare(branch_config(run, **options), None).config)
+        setup = prepare(branch_config(run, **options), None, STUDY)
+        return configs.digest(setup.config)
 
     last = digest(source)
     assert digest(moved) == last
@@ -170,8 +172,8 @@ def test_a_damaged_source_is_refused(what, source, run_main, tmp_path, capsys):
         path = damaged / "seed_1" / "trajectory" / "records.bin"
         path.write_bytes(b"x" + path.read_bytes()[1:])
     else:
-        (path,) = damaged.glob("checkpoints/seeds_0-1/*/default/_METADATA")
-        path.write_text("{")
+        (path, *_) = damaged.glob("checkpoints/seeds_0-1/*/default/d/*")
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
     flags = (*ADAM, f"--config.branch.run={damaged}")
     assert run_main(tmp_path / "runs", *flags) == 2
     assert str(damaged) in capsys.readouterr().err

@@ -37,6 +37,7 @@ def test_every_weight_lies_within_its_fan_in_bound() -> None:
             assert 0.8 * fan_in**-0.5 < abs(values).max() <= fan_in**-0.5
 
 
-def test_refuses_a_width_of_zero() -> None:
-    with pytest.raises(ValueError, match=r"hidden=\(8, 0\); allowed are widths"):
-        models.create("mlp", num_classes=3, hidden=(8, 0))
+@pytest.mark.parametrize("hidden", [(8, 0), (8, 2.5), "8"])
+def test_refuses_what_is_no_width(hidden) -> None:
+    with pytest.raises((ValueError, TypeError), match=r"hidden"):
+        models.create("mlp", num_classes=3, hidden=hidden)

@@ -264,6 +264,7 @@ def _spoiled(value):
         (_network(_walks()), {"num_samples": 601}, "num_samples is 601"),
         (_network(_walks()), {"num_samples": 0}, "num_samples is 0"),
         (_network(_walks()), {"num_restarts": 0}, "num_restarts is 0"),
+        (_network(_walks()), {"num_restarts": 10**9}, "allowed are 1 to 10000"),
         (_network(_walks()), {"method": "k_medoid"}, "did you mean 'k_medoids'"),
         (_network(_walks()), {"mask": {"conv": True}}, "prefix"),
         (_network(np.ones((5, 600), np.float32)), {}, "all weights are constant"),

@@ -65,6 +65,7 @@ def test_a_warm_up_before_a_constant_rate():
         ("sgd", {"momentum": 1.0}, "momentum is 1.0"),
         ("sgd", {"weight_decay": -0.1}, "weight_decay is -0.1"),
         ("sgd", {"schedule": "step"}, "unknown schedule 'step'"),
+        ("sgd", {"nesterov": True}, "nesterov is True and momentum is 0"),
         ("sgd", {"warmup_steps": 9}, "warm-up of 9 steps"),
     ],
 )
