@@ -5,6 +5,7 @@ chunk" can be counted by a test (`jax.transfer_guard` never fires on a CPU).
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,15 +36,33 @@ def fetch(tree: PyTree) -> PyTree:
       `device_get` may alias a buffer that the next step is going to be donated.
     """
     counter.calls += 1
-    whole = jax.device_get(jax.tree.map(_gather, tree))
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), whole)
+    leaves, structure = jax.tree.flatten(tree)
+    whole = jax.device_get(_gather(leaves))
+    return structure.unflatten([np.array(leaf, copy=True) for leaf in whole])
 
 
-def _gather(leaf: PyTree) -> PyTree:
-    """A copy on every device, where this process does not see the whole array."""
+def _gather(leaves: list[Any]) -> list[Any]:
+    """Copies on every device in place of arrays that this process sees a part of.
+
+    By one program for all: processes might run several in different orders.
+    """
+    apart = [number for number, leaf in enumerate(leaves) if _is_apart(leaf)]
+    if not apart:
+        return leaves
+    gather = jax.jit(
+        _identity, out_shardings=sharding.replicated(leaves[apart[0]].sharding.mesh)
+    )
+    copies = gather([leaves[number] for number in apart])
+    gathered = dict(zip(apart, copies, strict=True))
+    return [gathered.get(number, leaf) for number, leaf in enumerate(leaves)]
+
+
+def _is_apart(leaf: Any) -> bool:
+    """Whether parts of an array lie with other processes only."""
     if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:
-        return leaf
-    if leaf.is_fully_replicated:
-        return leaf
-    mesh = leaf.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
-    return jax.device_put(leaf, sharding.replicated(mesh))
+        return False
+    return not leaf.is_fully_replicated
+
+
+def _identity(leaves: list[jax.Array]) -> list[jax.Array]:
+    return leaves

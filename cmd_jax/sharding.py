@@ -45,7 +45,9 @@ def make_mesh(num_devices: int | None = None) -> Mesh:
         for process in range(processes)
         for device in jax.local_devices(process_index=process)[:each]
     ]
-    return jax.make_mesh((wanted,), (AXIS,), (AxisType.Auto,), devices=devices)
+    return jax.make_mesh(
+        (wanted,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices
+    )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

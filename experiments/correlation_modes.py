@@ -59,7 +59,9 @@ def _finish_seed(
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
     key = rng.stream(jax.random.key(seed), "modes")
-    decomposition = modes.decompose(recorded, **setup.config.modes, key=key)
+    decomposition = modes.decompose(
+        recorded, **setup.config.modes, mesh=setup.mesh, key=key
+    )
     null = modes.random_walk_null(recorded, **setup.config.modes, key=key)
     epochs = recorded.steps / setup.steps_per_epoch
     curves = _accuracy_curves(setup, recorded, decomposition, state)

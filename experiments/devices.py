@@ -1,5 +1,7 @@
 """The devices that a run uses, and where its training set lies."""
 
+import os
+
 import jax
 from jax.sharding import Mesh, Sharding, SingleDeviceSharding
 from ml_collections import ConfigDict
@@ -46,7 +48,7 @@ def choose_placement(config: ConfigDict, examples: data.Examples) -> str:
 
     Raises:
       ValueError: it lies on the host, and the config asks for a dispatch that needs it
-        on the device.
+        on the device, or JAX has been told to leave out the CPU.
     """
     placement = config.data.placement
     if placement == "auto":
@@ -58,4 +60,16 @@ def choose_placement(config: ConfigDict, examples: data.Examples) -> str:
             "config.train.dispatch is 'scan', which needs the training set on the "
             "device, and it lies on the host: allowed are 'auto' and 'step'"
         )
+    if placement == "host":
+        _check_cpu()
     return placement
+
+
+def _check_cpu() -> None:
+    try:
+        jax.local_devices(backend="cpu")
+    except RuntimeError as error:
+        raise ValueError(
+            "the training set lies on the host, where its order is drawn: add cpu to "
+            f"JAX_PLATFORMS, which is {os.environ.get('JAX_PLATFORMS', '')!r}"
+        ) from error

@@ -23,6 +23,7 @@ def describe(command: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {"cmd_jax": cmd_jax.__version__, **versions},
         "devices": [device.device_kind for device in jax.devices()],
+        "processes": jax.process_count(),
         "cores": os.cpu_count(),
         "processor": _processor(),
         "matmul_precision": getattr(jax.config, "jax_default_matmul_precision", None)

@@ -80,6 +80,15 @@ def _assert_same_run(found: pathlib.Path, expected: pathlib.Path):
         assert (found / seed / "results.json").exists()
 
 
+def test_two_processes_give_what_one_gives(start, finished, tmp_path):
+    codes, texts = _end(start())
+    assert codes == [0, 0], texts
+    assert "seed 1: decomposing" in texts[0]
+    assert "decomposing" not in texts[1]
+    _assert_same_run(tmp_path / finished.name, finished)
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_stops_both_and_they_go_on_together(start, finished, tmp_path):
     processes = start("--config.train.checkpoint_every_seconds=1")
     run = tmp_path / finished.name
