@@ -32,7 +32,7 @@ from cmd_jax.trajectory import StoredTrajectory
 
 _WIDTH = 2**17  # weights that are fitted at a time
 _BLAS_WIDTH = 2**16  # likewise, with products by BLAS,
-_BLAS_STEP = 2**13  # which multiplies so many at a time, from a cache
+_BLAS_STEP = 2**12  # which multiplies so many at a time, from a cache
 _MOST_WRITTEN_OUT = 512  # records times modes
 
 Result = TypeVar("Result")
