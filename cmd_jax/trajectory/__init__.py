@@ -1,6 +1,7 @@
 """Recording, storing and reading the history of a network's parameters."""
 
 from cmd_jax.trajectory.array_files import write_safetensors
+from cmd_jax.trajectory.estimator import Estimator, check_finite, check_params
 from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.history import Trajectory
 from cmd_jax.trajectory.recorder import Recorder
@@ -14,11 +15,14 @@ from cmd_jax.trajectory.stored import StoredTrajectory
 from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
 
 __all__ = [
+    "Estimator",
     "Recorder",
     "Schedule",
     "StoredTrajectory",
     "Trajectory",
     "TrajectoryWriter",
+    "check_finite",
+    "check_params",
     "convert",
     "every_epochs",
     "every_steps",
