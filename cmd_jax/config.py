@@ -84,9 +84,38 @@ def defaults() -> ConfigDict:
                 "batch_size": 500,
                 "num_statistics": 5000,  # training images for re-estimation; 0: all
             },
+            "estimators": {},  # that follow the run beside it: see `estimators`
             "log": {"tensorboard": False, "wandb": ""},  # wandb: a project's name
             "paper": {},  # the paper's number of a method, to stand beside ours
             "quick": "",  # a variant that takes minutes, named where a run takes hours
+        }
+    )
+
+
+def estimators(*, warmup_records: int = 20) -> ConfigDict:
+    """All that can follow a run and be tested beside it; settings fixed beforehand.
+
+    Records are counted from 0, which is the first one after the initialisation; an
+    estimator takes every `every_records`-th of them, and 0 leaves it out. Both of CMD's
+    have the modes of the config's block `modes`.
+
+    Args:
+      warmup_records: F of the CMD paper: at record F, after F + 1 records, the modes
+        are fitted and SWA begins.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.estimators().ema.decay
+      0.9
+    """
+    cmd = {"every_records": 1, "warmup_records": warmup_records, "forgetting": 1.0}
+    return ConfigDict(
+        {
+            "ema": {"every_records": 1, "decay": 0.9},
+            "swa": {"every_records": 1, "start_record": warmup_records},
+            "lawa": {"every_records": 1, "num_records": 5},
+            "online": cmd,
+            "random_references": dict(cmd),
         }
     )
 

@@ -7,7 +7,7 @@ are copied to all of it. `jax.jit` over such a mesh is today's `pmap`.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from cmd_jax.types import PyTree
 
@@ -70,7 +70,7 @@ def split(mesh: Mesh, axis: int = 0) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, AXIS))
 
 
-def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
+def place(tree: PyTree, sharding: Sharding) -> PyTree:
     """Makes global arrays of values that every process holds as a whole.
 
     Args:
@@ -95,7 +95,7 @@ def place(tree: PyTree, sharding: NamedSharding) -> PyTree:
     return jax.tree.map(lambda leaf: _place(leaf, sharding), tree)
 
 
-def _place(leaf: PyTree, sharding: NamedSharding) -> jax.Array:
+def _place(leaf: PyTree, sharding: Sharding) -> jax.Array:
     if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
         return leaf
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):

@@ -31,10 +31,12 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "num_restarts": 1,
         }
     )
+    config.estimators = configs.estimators()
     if options["smoke"]:
         config.model.hidden = (16,)
         config.train.total_epochs = 5
         config.train.num_seeds = 2
         config.modes.num_modes = 3
         config.modes.num_samples = 100
+        config.estimators = configs.estimators(warmup_records=2)
     return config

@@ -34,6 +34,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "num_restarts": 1,
         }
     )
+    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "75.36 ± 0.57"})
     if options["smoke"]:
         config.data.name = "synthetic"
@@ -44,4 +45,5 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.batch_size = 16
         config.modes.num_modes = 3
         config.modes.num_samples = 100
+        config.estimators = configs.estimators(warmup_records=2)
     return config

@@ -31,6 +31,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "num_restarts": 1,
         }
     )
+    config.estimators = configs.estimators()
     if options["smoke"]:
         config.data.name = "synthetic"
         config.data.shape = (28, 28, 1)
@@ -41,4 +42,5 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.num_seeds = 2
         config.modes.num_modes = 3
         config.modes.num_samples = 100
+        config.estimators = configs.estimators(warmup_records=2)
     return config

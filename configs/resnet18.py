@@ -40,6 +40,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "num_restarts": 1,
         }
     )
+    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "90.91 ± 0.52"})
     config.quick = "resnet18:width=16 --config.train.total_epochs=3"
     if smoke:
@@ -51,4 +52,5 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.batch_size = 16
         config.modes.num_modes = 3
         config.modes.num_samples = 100
+        config.estimators = configs.estimators(warmup_records=2)
     return config

@@ -16,10 +16,9 @@ import optax
 from ml_collections import ConfigDict
 
 from cmd_jax import files, processes, runs, train, trees
-from cmd_jax.checkpoints import read_checkpoint
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Params, PyTree
-from experiments import progress
+from experiments import progress, saved
 
 _FROM_CHECKPOINT = ("optimizer_state", "state")  # of a TrainState
 
@@ -50,7 +49,8 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
     step = _step(sources[0], block.record)
     for seed, source in zip(source_seeds, sources, strict=True):
         _record(source, step)
-        _checkpoint(run, seed, step)  # refuses a damaged one while nothing is written
+        # Refuses a damaged one while nothing is written.
+        saved.read_state(run, seed, step)
     resolved = config.copy_and_resolve_references()
     with resolved.unlocked():
         resolved.branch.source = _hash(run)
@@ -107,7 +107,7 @@ def _begin_seed(
         "seed": source,
         "step": block.step,
     }
-    checkpoint = _checkpoint(run, source, block.step)
+    checkpoint = saved.read_state(run, source, block.step)
     for name in _FROM_CHECKPOINT:
         initial = getattr(state, name)
         parts[name], origin[name] = _adopt(initial, checkpoint, name)
@@ -147,17 +147,6 @@ def _of_schedule(optimizer_state: PyTree) -> tuple[bool, ...]:
 
     mask = jax.tree.map(is_schedule, optimizer_state, is_leaf=is_schedule)
     return trees.broadcast_mask(mask, optimizer_state)
-
-
-def _checkpoint(
-    run: runs.RunDirectory, seed: int, step: int
-) -> dict[str, PyTree] | None:
-    """A seed's state in the checkpoint of a step, where there is one."""
-    for group in run.groups():
-        folder = run.checkpoints(group) / str(step)
-        if seed in group and folder.exists():
-            return read_checkpoint(folder, str(group.index(seed)))
-    return None
 
 
 def _source_seed(config: ConfigDict, seed: int) -> int:

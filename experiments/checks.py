@@ -41,6 +41,7 @@ _CHOICES = {
     "data.placement": ("auto", "device", "host"),
 }
 _OPEN = ("data", "model", "paper")  # blocks with options that others know
+_PARTIAL = ("estimators",)  # blocks that need not have all of their fields
 _SINKS = {"log.tensorboard": "tensorboardX", "log.wandb": "wandb"}
 
 
@@ -56,7 +57,9 @@ def check_config(config: ConfigDict, study: Mapping[str, Any]) -> None:
       ValueError, TypeError: names the field, its value and what is allowed.
       ImportError: a logger that is asked for is not installed.
     """
-    _check_like(config.to_dict(), {**configs.defaults().to_dict(), **study}, "config")
+    known = {**configs.defaults().to_dict(), **study}
+    known["estimators"] = configs.estimators().to_dict()
+    _check_like(config.to_dict(), known, "config")
     for name, (least, most) in _RANGES.items():
         value = _field(config, name)
         if not least <= value <= most:
@@ -88,9 +91,12 @@ def _check_like(value: Any, default: Any, name: str) -> None:
     if isinstance(default, Mapping):
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} is {value!r}; it must be a block of fields")
-        if name.removeprefix("config.") not in _OPEN:
+        block = name.removeprefix("config.")
+        if block not in _OPEN:
             _check_names(value, default, name)
         for field in default:
+            if field not in value and block in _PARTIAL:
+                continue
             if field not in value:
                 raise ValueError(f"{name} has no field {field!r}, which is needed")
             _check_like(value[field], default[field], f"{name}.{field}")

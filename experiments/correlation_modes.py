@@ -1,9 +1,10 @@
-"""The study of post-hoc CMD: train, record, decompose, reconstruct, report (P2, eq. 2).
+"""The study of CMD: train, follow, record, decompose, reconstruct, report (P2, eq. 2).
 
-Every seed's trajectory is decomposed without its initialisation, the random-walk null
-is measured beside it, and the reconstructed networks are tested like the recorded ones:
-both with running statistics re-estimated, where a network has any, for a record holds
-the weights only.
+Estimators follow the training: online CMD and what it is compared with. At its end the
+whole trajectory is decomposed without its initialisation, the random-walk null is
+measured beside it, and the reconstructed networks are tested like the recorded ones.
+All of them are tested with running statistics re-estimated, where a network has any,
+for a record holds the weights only.
 """
 
 from typing import Any
@@ -12,23 +13,19 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from cmd_jax import host, modes, processes, rng, runs, train, trees
+from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
-from cmd_jax.types import Array, Params
-from experiments import estimate, modes_page, progress, training
+from experiments import accuracy, estimate, estimators, modes_page, progress, training
 from experiments.checks import check_memory
 from experiments.setup import (
     Options,
     Setup,
-    make_reestimate,
     num_recorded,
     prepare,
-    records_whole_network,
     statistics_used,
 )
 
 _FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
-_MAX_EVALUATED = 50  # records whose reconstruction is tested, evenly spaced
 _NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
 _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
@@ -42,6 +39,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
             num_weights=num_recorded(setup),
             **config.modes,
         )
+        estimators.check(setup)
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
@@ -54,7 +52,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
 
 
 def _finish_seed(
-    setup: Setup, directory: runs.SeedDirectory, seed: int, state: train.TrainState
+    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: training.Trained
 ) -> None:
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
@@ -64,7 +62,8 @@ def _finish_seed(
     )
     null = modes.random_walk_null(recorded, **setup.config.modes, key=key)
     epochs = recorded.steps / setup.steps_per_epoch
-    curves = _accuracy_curves(setup, recorded, decomposition, state)
+    tested = accuracy.tested_records(setup, recorded.steps)
+    curves = accuracy.curves(setup, recorded, decomposition, trained)
     results = {
         "accuracy": {name: float(values[-1]) for name, values in curves.items()},
         "statistics": statistics_used(setup),
@@ -79,53 +78,13 @@ def _finish_seed(
     }
     arrays = {
         "epochs": epochs,
-        "evaluated_epochs": epochs[_evaluated(len(recorded))],
+        "evaluated_epochs": epochs[tested],
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
     }
     with processes.together():
         if processes.is_primary():
             directory.finish(results, arrays)
-
-
-def _evaluated(num_records: int) -> np.ndarray:
-    """The records to test: at most 50, the last always among them."""
-    count = min(num_records, _MAX_EVALUATED)
-    return np.linspace(0, num_records - 1, count).round().astype(int)
-
-
-def _accuracy_curves(
-    setup: Setup,
-    recorded: StoredTrajectory,
-    decomposition: modes.Decomposition,
-    state: train.TrainState,
-) -> dict[str, np.ndarray]:
-    """Test accuracy of the recorded and of the reconstructed networks.
-
-    Nothing where only a part of the weights was recorded: such a record is no network.
-    """
-    if not records_whole_network(setup):
-        return {}
-    evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
-
-    def test(params: Params) -> Array:
-        return evaluate(params, reestimate(params, state.state))["accuracy"]
-
-    sources = {
-        "sgd": lambda record: recorded[record],
-        "cmd": lambda record: modes.reconstruct(decomposition, record=record),
-    }
-    indices = _evaluated(len(recorded))
-    curves: dict[str, list[float]] = {name: [] for name in sources}
-    with progress.task("testing", len(indices)) as advance:
-        for done, record in enumerate(indices, 1):
-            tested = host.fetch(
-                {name: test(source(int(record))) for name, source in sources.items()}
-            )
-            for name, accuracy in tested.items():
-                curves[name].append(float(accuracy))
-            advance(done, "")
-    return {name: np.array(values) for name, values in curves.items()}
 
 
 def _figure_arrays(

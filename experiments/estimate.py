@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 
 from cmd_jax import processes, runs, train, trees
-from experiments import branch, progress
+from experiments import branch, estimators, progress
 from experiments.setup import Setup, initial_states, make_chunk, record_bytes
 
 _STEPS = 10
@@ -62,12 +62,14 @@ def training_seconds(
 ) -> float:
     """Seconds of training all seeds from the step `start`, with its evaluations.
 
-    Steps are timed on a copy of the states. To test an image is taken for a third of
-    training on it, which has a forward pass and a backward pass of twice its work.
+    An evaluation tests the network and each estimator that follows it; to test an image
+    is taken for a third of training on it, which has a forward pass and a backward pass
+    of twice its work. Steps are timed on a copy of the states.
     """
     config = setup.config
     epochs = (setup.num_steps - start) / setup.steps_per_epoch
-    evaluations = 1 + epochs / config.eval.every_epochs
+    networks = 1 + len(estimators.following(setup))
+    evaluations = 1 + networks * epochs / config.eval.every_epochs
     dataset = setup.dataset
     tested = len(dataset.test.labels) + len(dataset.validation.labels)
     steps = setup.num_steps - start

@@ -7,7 +7,7 @@ Of several processes all train, and the primary alone decides by the files, and 
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +16,8 @@ from cmd_jax import config as configs
 from cmd_jax import processes, runs, train, trajectory
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key
-from experiments import branch, environment, estimate, export, progress
+from experiments import branch, environment, estimate, export, progress, saved
+from experiments.following import Following
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import (
     Options,
@@ -30,6 +31,22 @@ from experiments.setup import (
 _RESUME = "run the same command again to go on"
 
 
+class Trained(NamedTuple):
+    """A seed at the end of its training.
+
+    Attributes:
+      state: its last one.
+      accuracy: the test accuracies of the estimators that followed, by name, one for
+        each evaluation of the run; NaN where there was no estimate.
+    """
+
+    state: train.TrainState
+    accuracy: Mapping[str, np.ndarray]
+
+
+Finish = Callable[[Setup, runs.SeedDirectory, int, Trained], None]
+
+
 def run_directory(setup: Setup, name: str, options: Options) -> runs.RunDirectory:
     """Where the runs of this config lie."""
     digest = configs.digest(setup.config)
@@ -41,7 +58,7 @@ def run_seeds(
     name: str,
     options: Options,
     *,
-    finish: Callable[[Setup, runs.SeedDirectory, int, train.TrainState], None],
+    finish: Finish,
     report: Callable[[runs.RunDirectory], None],
 ) -> None:
     """Trains what is missing of the config's seeds, and reports over all of them.
@@ -164,15 +181,15 @@ def _run_group(
     directory: runs.RunDirectory,
     group: tuple[int, ...],
     should_stop: Callable[[], bool],
-    finish: Callable[[Setup, runs.SeedDirectory, int, train.TrainState], None],
+    finish: Finish,
 ) -> None:
-    states = train_group(setup, directory, group, should_stop)
+    trained = train_group(setup, directory, group, should_stop)
     finished = processes.from_primary(directory.finished_seeds)
-    for seed, state in zip(group, states, strict=True):
+    for seed, result in zip(group, trained, strict=True):
         if processes.agree(should_stop()):
             raise Interrupted(f"stopped with all steps done; {_RESUME}")
         if seed not in finished:
-            finish(setup, directory.seed(seed), seed, state)
+            finish(setup, directory.seed(seed), seed, result)
 
 
 def train_group(
@@ -180,7 +197,7 @@ def train_group(
     directory: runs.RunDirectory,
     group: tuple[int, ...],
     should_stop: Callable[[], bool],
-) -> train.States:
+) -> list[Trained]:
     """Trains a group of seeds from its last checkpoint, or from the start.
 
     Raises:
@@ -190,25 +207,30 @@ def train_group(
     config = setup.config
     keys = [jax.random.key(seed) for seed in group]
     checkpoints = Checkpoints(directory.checkpoints(group))
-    states, start = _restore(setup, checkpoints, keys)
     seeds = [directory.seed(seed) for seed in group]
+    following = Following(setup, seeds, keys)
+    states, start = _restore(setup, checkpoints, keys, following)
     with processes.together():
-        metrics, recorder = _open_outputs(setup, seeds, keys, start)
+        metrics, recorder = _open_outputs(setup, seeds, keys, start, following)
     if start is None:
         if config.branch.run:
             directories = dict(zip(group, seeds, strict=True))
             states = branch.begin(config, states, directories)
         metrics.write_initial(states)
         recorder.record_initial(states)
+        following.begin(states)
     step, chunk = start or 0, make_chunk(setup, keys)
     name = directory.config()["name"]
     estimate.announce(setup, name, chunk, states, start=step)
     with progress.task("training", setup.num_steps, start=step) as advance:
         hooks = (
-            metrics,
             recorder,
+            following,
+            metrics,
             train.CheckpointHook(
-                checkpoints,
+                lambda step, states: checkpoints.save(
+                    step, saved.join(states, following.saved)
+                ),
                 every_seconds=config.train.checkpoint_every_seconds,
                 num_steps=setup.num_steps,
                 should_stop=should_stop,
@@ -233,7 +255,10 @@ def train_group(
             ) from error
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {_RESUME}")
-    return states
+    return [
+        Trained(state, following.accuracy(number))
+        for number, state in enumerate(states)
+    ]
 
 
 def _last_good(checkpoints: Checkpoints) -> str:
@@ -244,16 +269,21 @@ def _last_good(checkpoints: Checkpoints) -> str:
 
 
 def _restore(
-    setup: Setup, checkpoints: Checkpoints, keys: Sequence[Key]
+    setup: Setup, checkpoints: Checkpoints, keys: Sequence[Key], following: Following
 ) -> tuple[train.States, int | None]:
     """The states of the last good checkpoint and its step, or new ones and None."""
-    resumed = checkpoints.resume([setup.template for _ in keys])
+    templates = tuple(setup.template for _ in keys)
+    resumed = checkpoints.resume(
+        lambda step: saved.join(templates, following.template(step))
+    )
     if resumed is None:
         return initial_states(setup, keys), None
     for message in resumed.damaged:
         progress.say(f"{message}; the one before it is taken")
     progress.say(f"going on from step {resumed.step}")
-    return tuple(resumed.tree), resumed.step
+    states, followed = saved.split(resumed.tree)
+    following.restore(followed)
+    return states, resumed.step
 
 
 def _open_outputs(
@@ -261,6 +291,7 @@ def _open_outputs(
     seeds: Sequence[runs.SeedDirectory],
     keys: Sequence[Key],
     start: int | None,
+    following: Following,
 ) -> tuple[train.MetricsHook, trajectory.Recorder]:
     """Metrics and recorder of every seed, cut back to the step that is resumed.
 
@@ -278,6 +309,7 @@ def _open_outputs(
         every_steps=setup.config.eval.every_epochs * setup.steps_per_epoch,
         steps_per_epoch=setup.steps_per_epoch,
         num_steps=setup.num_steps,
+        beside=following.evaluate,
     )
     return metrics, trajectory.Recorder(writers, setup.schedule)
 

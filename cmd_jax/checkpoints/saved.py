@@ -7,6 +7,7 @@ disk.
 
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -97,13 +98,14 @@ class Checkpoints:
             if processes.is_primary():
                 seal.write(self.folder / str(step))
 
-    def resume(self, like: PyTree) -> Resumed | None:
+    def resume(self, like: Callable[[int], PyTree]) -> Resumed | None:
         """Restores the latest good checkpoint, for the one run that goes on saving.
 
         Later ones that are damaged, and what a kill left of a save, are removed.
 
         Args:
-          like: a pytree of the structure, shapes and dtypes that were saved.
+          like: gives a pytree of the structure, shapes and dtypes that were saved at a
+            step.
 
         Returns:
           The checkpoint, or None where no save was ever finished.
@@ -115,7 +117,7 @@ class Checkpoints:
         damaged = []
         for step in sorted(self._steps(), reverse=True):
             try:
-                tree = self.restore(step, like)
+                tree = self.restore(step, like(step))
             except DamagedError as error:
                 damaged.append(str(error))
                 continue

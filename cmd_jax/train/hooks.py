@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from cmd_jax import host, processes
-from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train.chunk import States
 from cmd_jax.train.evaluation import Evaluate
 from cmd_jax.train.loop import HostMetrics
@@ -23,6 +22,8 @@ class MetricsHook:
       every_steps: evaluate at multiples of this, and at `num_steps`.
       steps_per_epoch: for the row's `"epoch"`.
       num_steps: optimizer steps of the whole run.
+      beside: `beside(step, states)` gives more of every seed's row where an evaluation
+        is due: what else is tested there.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class MetricsHook:
         every_steps: int,
         steps_per_epoch: int,
         num_steps: int,
+        beside: Callable[[int, States], Sequence[Row]] | None = None,
     ):
         self._sinks = sinks
         self._evaluations = evaluations
         self._every_steps = every_steps
         self._steps_per_epoch = steps_per_epoch
         self._num_steps = num_steps
+        self._beside = beside
 
     def next_due(self, step: int) -> int | None:
         """The next step at which an evaluation is due."""
@@ -48,13 +51,20 @@ class MetricsHook:
     def __call__(self, step: int, states: States, metrics: HostMetrics) -> None:
         """Writes every seed's row."""
         due = step % self._every_steps == 0 or step == self._num_steps
-        evaluated = self.evaluate(states) if due else [{}] * len(states)
+        evaluated = self._evaluate_all(step, states) if due else [{}] * len(states)
         epoch = step / self._steps_per_epoch
         for sinks, training, evaluation in zip(
             self._sinks, metrics, evaluated, strict=True
         ):
             means = {f"train/{k}": float(v.mean()) for k, v in training.items()}
             _write(sinks, {"step": step, "epoch": epoch, **means, **evaluation})
+
+    def _evaluate_all(self, step: int, states: States) -> list[Row]:
+        rows = self.evaluate(states)
+        if self._beside is None:
+            return rows
+        more = self._beside(step, states)
+        return [row | added for row, added in zip(rows, more, strict=True)]
 
     def evaluate(self, states: States) -> list[Row]:
         """Every seed's metrics on every split, in one fetch."""
@@ -88,7 +98,7 @@ class CheckpointHook:
     Of several processes all save as soon as one wants to.
 
     Args:
-      checkpoints: where.
+      save: `save(step, states)`; the states are donated afterwards.
       every_seconds: the time between two checkpoints.
       num_steps: optimizer steps of the whole run.
       should_stop: whether the run has been asked to stop (SIGTERM).
@@ -96,13 +106,13 @@ class CheckpointHook:
 
     def __init__(
         self,
-        checkpoints: Checkpoints,
+        save: Callable[[int, States], None],
         *,
         every_seconds: float,
         num_steps: int,
         should_stop: Callable[[], bool],
     ):
-        self._checkpoints = checkpoints
+        self._save = save
         self._every_seconds = every_seconds
         self._num_steps = num_steps
         self._should_stop = should_stop
@@ -118,5 +128,5 @@ class CheckpointHook:
         elapsed = time.monotonic() - self._last
         due = elapsed >= self._every_seconds or step == self._num_steps
         if processes.agree(due or self._should_stop()):
-            self._checkpoints.save(step, list(states))
+            self._save(step, states)
             self._last = time.monotonic()

@@ -24,6 +24,10 @@ class Schedule:
         position = bisect.bisect_right(self.steps, step)
         return self.steps[position] if position < len(self.steps) else None
 
+    def number(self, step: int) -> int:
+        """The number of the last record up to `step`, counted from 0."""
+        return bisect.bisect_right(self.steps, step) - 1
+
     def __contains__(self, step: int) -> bool:
         return self.next_due(step - 1) == step
 

@@ -1,0 +1,78 @@
+"""Test accuracy along a run: of its records, their reconstructions, its estimators.
+
+All are tested at the same records, and with statistics of BatchNorm that are gathered
+in the same way: re-estimated where a network has running ones.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Int, Int64
+
+from cmd_jax import host, modes
+from cmd_jax.trajectory import StoredTrajectory
+from cmd_jax.types import Array, Params
+from experiments import progress
+from experiments.setup import Setup, make_reestimate, records_whole_network
+from experiments.training import Trained
+
+_MAX_TESTED = 50  # records, evenly spaced among those where the run was evaluated
+
+
+def tested_records(
+    setup: Setup, steps: Int64[np.ndarray, " records"]
+) -> Int[np.ndarray, " tested"]:
+    """The records to test: where the run was evaluated, the last always among them."""
+    every = setup.config.eval.every_epochs * setup.steps_per_epoch
+    (evaluated,) = np.nonzero((steps % every == 0) | (steps == setup.num_steps))
+    count = min(len(evaluated), _MAX_TESTED)
+    return evaluated[np.linspace(0, len(evaluated) - 1, count).round().astype(int)]
+
+
+def curves(
+    setup: Setup,
+    recorded: StoredTrajectory,
+    decomposition: modes.Decomposition,
+    trained: Trained,
+) -> dict[str, np.ndarray]:
+    """Test accuracies at `tested_records`, by method; "sgd" is the network itself.
+
+    NaN where an estimator had not begun. Nothing where only a part of the weights was
+    recorded: such a record is no network.
+    """
+    if not records_whole_network(setup):
+        return {}
+    records = tested_records(setup, recorded.steps)
+    every = setup.config.eval.every_epochs * setup.steps_per_epoch
+    evaluations = -(-recorded.steps[records] // every) - 1
+    sources = {
+        "sgd": lambda record: recorded[record],
+        "cmd": lambda record: modes.reconstruct(decomposition, record=record),
+    }
+    estimated = {
+        name: accuracy[evaluations] for name, accuracy in trained.accuracy.items()
+    }
+    return _test(setup, trained, sources, records) | estimated
+
+
+def _test(
+    setup: Setup,
+    trained: Trained,
+    sources: Mapping[str, Callable[[int], Params]],
+    records: Int[np.ndarray, " tested"],
+) -> dict[str, np.ndarray]:
+    evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
+
+    def test(params: Params) -> Array:
+        return evaluate(params, reestimate(params, trained.state.state))["accuracy"]
+
+    found: dict[str, list[float]] = {name: [] for name in sources}
+    with progress.task("testing", len(records)) as advance:
+        for done, record in enumerate(records, 1):
+            tested = host.fetch(
+                {name: test(source(int(record))) for name, source in sources.items()}
+            )
+            for name, accuracy in tested.items():
+                found[name].append(float(accuracy))
+            advance(done, "")
+    return {name: np.array(values) for name, values in found.items()}

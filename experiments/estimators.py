@@ -1,0 +1,166 @@
+"""The estimators of a config: which follow its runs, from when on, and what they are.
+
+Record 0 of an estimator is the first one after the initialisation. CMD leaves that out,
+for no weight has been trained in it; so do the averages, whose start and window count
+trained networks. Online CMD has no estimate before its warm-up of F + 1 records is
+fitted: until then it would be the plain network. The warm-up is the recorded run itself
+(arXiv 2312.13247, §3.2), read from where it lies.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from cmd_jax import baselines, modes, rng, trees
+from cmd_jax.trajectory import Estimator, StoredTrajectory
+from cmd_jax.types import Key
+from experiments.checks import check_memory
+from experiments.setup import Setup, num_recorded, records_whole_network
+
+_AVERAGES = {"ema": baselines.ema, "swa": baselines.swa, "lawa": baselines.lawa}
+NAMES = {
+    "ema": "EMA",
+    "swa": "SWA",
+    "lawa": "LAWA",
+    "online": "Online CMD",
+    "random_references": "Online CMD, random references",
+}
+
+
+def following(setup: Setup) -> Mapping[str, ConfigDict]:
+    """The estimators that follow a run, by name, with their options.
+
+    None where only a part of the weights is recorded: no record is a network there.
+    """
+    if not records_whole_network(setup):
+        return {}
+    chosen = setup.config.estimators
+    return {name: chosen[name] for name in NAMES if _is_followed(chosen, name)}
+
+
+def _is_followed(chosen: ConfigDict, name: str) -> bool:
+    return name in chosen and chosen[name].every_records > 0
+
+
+def is_fitted(name: str) -> bool:
+    """Whether an estimator begins with the fit of a warm-up."""
+    return name not in _AVERAGES
+
+
+def first_record(name: str, options: ConfigDict) -> int:
+    """The record of the run, its initialisation being 0, from which on there is one."""
+    warmup = options.warmup_records if is_fitted(name) else 0
+    return options.every_records * (warmup + 1)
+
+
+def create_average(name: str, options: ConfigDict) -> Estimator:
+    """EMA, SWA or LAWA.
+
+    Raises:
+      ValueError: an option that is not allowed.
+    """
+    arguments = options.to_dict()
+    del arguments["every_records"]
+    try:
+        return _AVERAGES[name](**arguments)
+    except ValueError as error:
+        raise ValueError(f"config.estimators.{name}: {error}") from error
+
+
+def fit_warmup(
+    setup: Setup, name: str, recorded: StoredTrajectory, *, key: Key
+) -> Estimator:
+    """Online CMD, begun with the fit of the run's warm-up.
+
+    Args:
+      setup: from `prepare`.
+      name: which of the fitted estimators.
+      recorded: the run so far, with its initialisation.
+      key: the seed's root key.
+    """
+    options = setup.config.estimators[name]
+    every = options.every_records
+    decomposition = modes.decompose(
+        recorded[every::every][: options.warmup_records + 1],
+        **_decomposed(setup.config, name),
+        mesh=setup.mesh,
+        key=rng.stream(key, name),
+    )
+    return modes.online(decomposition, forgetting=options.forgetting)
+
+
+def _decomposed(config: ConfigDict, name: str) -> dict[str, Any]:
+    """The options of `decompose`: those of the study's modes."""
+    options = config.modes.to_dict()
+    if name == "random_references":
+        options["method"] = "random_references"
+    return options
+
+
+def check(setup: Setup) -> None:
+    """Refuses what cannot follow the run, before it starts.
+
+    Raises:
+      ValueError: a warm-up that is longer than the run, an option that is not allowed,
+        or states that do not fit into memory.
+    """
+    for name, options in setup.config.estimators.items():
+        block = f"config.estimators.{name}"
+        if options.every_records < 0:
+            raise ValueError(
+                f"{block}.every_records is {options.every_records}; it must be at "
+                "least 1, or 0 to leave the estimator out"
+            )
+    for name, options in following(setup).items():
+        if is_fitted(name):
+            _check_fit(setup, name, options)
+        else:
+            create_average(name, options)
+        _check_start(setup, name, options)
+        num_seeds = setup.config.train.num_seeds
+        num_weights = trees.count(setup.template.params)
+        check_memory(
+            f"config.estimators.{name} with {num_seeds} seeds",
+            num_seeds * num_weights * _bytes_per_weight(name, options),
+        )
+
+
+def _check_fit(setup: Setup, name: str, options: ConfigDict) -> None:
+    block = f"config.estimators.{name}"
+    if options.warmup_records < 2:
+        raise ValueError(
+            f"{block}.warmup_records is {options.warmup_records}; it must be at least "
+            "2: the fit needs 3 records"
+        )
+    if not 0 < options.forgetting <= 1:
+        raise ValueError(
+            f"{block}.forgetting is {options.forgetting}; it must be above 0 and at "
+            "most 1, which forgets nothing"
+        )
+    modes.check_sizes(
+        num_records=options.warmup_records + 1,
+        num_weights=num_recorded(setup),
+        **_decomposed(setup.config, name),
+    )
+
+
+def _check_start(setup: Setup, name: str, options: ConfigDict) -> None:
+    """Refuses an estimator that would not have begun when the run ends."""
+    field = "warmup_records" if is_fitted(name) else "start_record"
+    every, start = options.every_records, options.get(field, 0)
+    available = (len(setup.schedule) - 1) // every
+    if start >= available:
+        raise ValueError(
+            f"config.estimators.{name}.{field} is {start}, which is longer than the "
+            f"run: it has {available} records after the initialisation (every_records "
+            f"is {every}). Record more often, train longer, or set "
+            f"config.estimators.{name}.every_records=0 to leave the estimator out"
+        )
+
+
+def _bytes_per_weight(name: str, options: ConfigDict) -> int:
+    """Of a state: a float32 each of mean and origin, and what CMD adds."""
+    if is_fitted(name):
+        return 13
+    return 4 * options.num_records if name == "lawa" else 8
