@@ -12,11 +12,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float32, Int32
 
 from cmd_jax import trees
 from cmd_jax.trajectory import Estimator
-from cmd_jax.trajectory.estimator import accumulator_dtype, check_params, motion
+from cmd_jax.trajectory.estimator import (
+    accumulator_dtype,
+    check_params,
+    motion,
+    place_beside,
+)
 from cmd_jax.types import Array, ArrayLike, Params, PyTree
 
 
@@ -153,8 +159,8 @@ def _init_mean(params: Params) -> AverageState:
         return jnp.zeros_like(leaf, dtype) if trees.is_float(leaf) else None
 
     return AverageState(
-        num_updates=jnp.zeros((), jnp.int32),
-        weight=jnp.zeros((), jnp.float32),
+        num_updates=place_beside(np.int32(0), params),
+        weight=place_beside(np.float32(0), params),
         origin=jax.tree.map(jnp.copy, params),
         mean=jax.tree.map(zeros, params),
     )
@@ -204,7 +210,8 @@ def lawa(*, num_records: int) -> Estimator:
             shape = (num_records, *leaf.shape) if trees.is_float(leaf) else leaf.shape
             return jnp.copy(jnp.broadcast_to(leaf, shape))
 
-        return WindowState(jnp.zeros((), jnp.int32), jax.tree.map(repeat, params))
+        num_updates = place_beside(np.int32(0), params)
+        return WindowState(num_updates, jax.tree.map(repeat, params))
 
     def update(state: WindowState, params: Params) -> WindowState:
         check_params(params, like=jax.tree.map(_one_record, state.records))

@@ -12,9 +12,15 @@ from cmd_jax.modes.decomposition import (
     decompose,
 )
 from cmd_jax.modes.fit import Fit, fit_references
+from cmd_jax.modes.foreign_loop import OnlineModes
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.null import NullModel, random_walk_null
+from cmd_jax.modes.online_estimate import (
+    OnlineReferences,
+    OnlineState,
+    online,
+)
 from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.sampling import sample_weights
 
@@ -24,6 +30,9 @@ __all__ = [
     "Fit",
     "KMedoids",
     "NullModel",
+    "OnlineModes",
+    "OnlineReferences",
+    "OnlineState",
     "check_sizes",
     "correlation_matrix",
     "decompose",
@@ -31,6 +40,7 @@ __all__ = [
     "gather",
     "hierarchical",
     "k_medoids",
+    "online",
     "random_walk_null",
     "reconstruct",
     "references_of",

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 
-from cmd_jax import host, trees
+from cmd_jax import host, sharding, trees
 from cmd_jax.trajectory.layout import check_leaves, make_layout
 from cmd_jax.trajectory.selection import leaf_indices
-from cmd_jax.types import Array, Params, PyTree
+from cmd_jax.types import Array, ArrayLike, Params, PyTree
 
 
 class Estimator(NamedTuple):
@@ -130,3 +131,23 @@ def motion(params: Any, origin: Any) -> Array:
     """
     dtype = accumulator_dtype(origin)
     return jnp.asarray(params, dtype) - jnp.asarray(origin, dtype)
+
+
+def place_like(value: ArrayLike, leaf: Any) -> Array:
+    """A copy of an array of the host, on devices as a leaf of its shape lies."""
+    if _is_on_mesh(leaf):
+        return sharding.place(np.array(value), leaf.sharding)
+    return jnp.array(value)
+
+
+def place_beside(tree: PyTree, params: Params) -> PyTree:
+    """Copies of small arrays of the host on all devices of the parameters."""
+    for leaf in jax.tree.leaves(params):
+        if _is_on_mesh(leaf):
+            return sharding.place(tree, sharding.replicated(leaf.sharding.mesh))
+    return jax.tree.map(jnp.array, tree)
+
+
+def _is_on_mesh(leaf: Any) -> bool:
+    is_known = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    return is_known and isinstance(leaf.sharding, NamedSharding)

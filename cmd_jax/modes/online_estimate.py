@@ -1,0 +1,290 @@
+"""Online CMD: the fit of a decomposition, continued record by record.
+
+Clusters, references and assignment stay what they were; slope and intercept follow by
+Welford's recursion (arXiv 2312.13247, §3.2, whose own one diverges in float32). For the
+record w(t) and the references r(t) in it, all relative to the first fitted record, with
+the mode c(i) of weight i and a forgetting factor λ,
+
+    n  <- λ n + 1
+    δ   = r - r̄            r̄   <- r̄ + δ / n            S   <- λ S + δ (r - r̄)
+    μ_i <- μ_i + (w_i - μ_i) / n      C_i <- λ C_i + δ_c(i) (w_i - μ_i)
+    ŵ_i = μ_i + C_i / S_c(i) (r_c(i) - r̄_c(i))
+
+where S and C are updated with the new means. So ŵ_i is a weighted mean of the records,
+with one set of weights for each mode; the plain mean if the reference stands still.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from cmd_jax import trees
+from cmd_jax.modes.decomposition import Decomposition
+from cmd_jax.trajectory import Estimator, check_params
+from cmd_jax.trajectory.estimator import motion, place_beside, place_like
+from cmd_jax.types import Array, ArrayLike, Params, PyTree
+
+_MOST_SELECTED = 32  # modes; beyond, a table is quicker than a chain of selects
+_OUTSIDE = np.iinfo(np.int32).max  # an index that a scatter drops
+
+
+class OnlineReferences(NamedTuple):
+    """Where the reference weights are, and their moments; one scalar for each mode.
+
+    Attributes:
+      leaf: the leaf's number in tree order.
+      offset: the offset in the raveled leaf.
+      origin: the first fitted record.
+      last: the last record.
+      mean: r̄, minus `origin`.
+      spread: S.
+    """
+
+    leaf: Int32[ArrayLike, "*seeds modes"]
+    offset: Int32[ArrayLike, "*seeds modes"]
+    origin: Float32[ArrayLike, "*seeds modes"]
+    last: Float32[ArrayLike, "*seeds modes"]
+    mean: Float32[ArrayLike, "*seeds modes"]
+    spread: Float32[ArrayLike, "*seeds modes"]
+
+
+class OnlineState(NamedTuple):
+    """All that online CMD knows: 13 bytes for each weight of a float32 network.
+
+    Attributes:
+      num_records: n, the effective number of records.
+      forgetting: λ.
+      references: the reference weights.
+      origin: the first fitted record; in carried leaves the last record.
+      labels: c, uint8; None in carried leaves, like `mean` and `covariance`.
+      mean: μ, minus `origin`, float32.
+      covariance: C, float32; the slope is C / S.
+    """
+
+    num_records: Float32[ArrayLike, "*seeds"]
+    forgetting: Float32[ArrayLike, "*seeds"]
+    references: OnlineReferences
+    origin: PyTree
+    labels: PyTree
+    mean: PyTree
+    covariance: PyTree
+
+
+def online(decomposition: Decomposition, *, forgetting: float = 1.0) -> Estimator:
+    """Online CMD: continues the fit of a decomposition with each new record.
+
+    It keeps no history. After any number of updates the estimate is the least-squares
+    fit over all records, those of the decomposition included, to rounding. Weights
+    that had not moved are fitted like all others from their first motion on. Leaves
+    that are not modelled are carried.
+
+    Args:
+      decomposition: of the records so far, from `decompose` by any method.
+      forgetting: λ, above 0, at most 1. Each update multiplies the weight of all
+        earlier records by it; 1 forgets nothing.
+
+    Returns:
+      An estimator. `init(params)` looks at the structure, dtypes and devices of the
+      parameters only; the estimate is then `reconstruct(decomposition)`. `update` and
+      `params` are the same functions for all decompositions: everything is in the
+      state, a pytree, also λ.
+
+    Raises:
+      ValueError: a `forgetting` that is not allowed.
+
+    Example:
+      >>> import jax, numpy as np
+      >>> from cmd_jax import modes
+      >>> from cmd_jax.trajectory import Trajectory
+      >>> walk = np.array([[0.0, 5.0], [1.0, 3.0], [3.0, -1.0]], np.float32)
+      >>> fit = modes.decompose(
+      ...     Trajectory(walk, np.arange(3)),
+      ...     num_modes=1,
+      ...     num_samples=2,
+      ...     key=jax.random.key(0),
+      ... )
+      >>> estimator = modes.online(fit)
+      >>> state = estimator.init(walk[-1])
+      >>> state = estimator.update(state, np.array([2.0, 1.0], np.float32))
+      >>> np.asarray(estimator.params(state)).round(3).tolist()
+      [2.0, 1.0]
+
+    References:
+      J. Brokman et al., "Enhancing Neural Training via a Correlated Dynamics Model",
+      ICLR 2024. B. P. Welford, "Note on a Method for Calculating Corrected Sums of
+      Squares and Products", Technometrics 1962.
+    """
+    check_forgetting(forgetting)
+
+    def init(params: Params) -> OnlineState:
+        check_params(params, like=decomposition.template)
+        return _initial_state(decomposition, forgetting, params)
+
+    return Estimator(init, _update, _params)
+
+
+def check_forgetting(forgetting: float) -> None:
+    """Raises a ValueError unless it is a forgetting factor."""
+    if not 0 < forgetting <= 1:
+        raise ValueError(
+            f"forgetting is {forgetting}; allowed are numbers above 0 and at most 1, "
+            "which forgets nothing"
+        )
+
+
+def _initial_state(
+    decomposition: Decomposition, forgetting: float, params: Params
+) -> OnlineState:
+    """The decomposition's numbers, copied to where the parameters are."""
+    references, carried = _initial_references(decomposition), decomposition.carried
+    structure = jax.tree.structure(decomposition.template)
+    names = structure.unflatten(trees.leaf_names(decomposition.template))
+
+    def follow(name: str, value: Any, like: Any) -> Any:
+        return None if name in carried else place_like(value, like)
+
+    def start(name: str, value: Any, like: Any) -> Any:
+        return place_like(carried.get(name, value).astype(like.dtype), like)
+
+    covariance = jax.tree.map(
+        lambda slope, labels: slope * references.spread[labels],
+        decomposition.slope,
+        decomposition.labels,
+    )
+    return OnlineState(
+        num_records=place_beside(np.float32(len(decomposition.steps)), params),
+        forgetting=place_beside(np.float32(forgetting), params),
+        references=place_beside(references, params),
+        origin=jax.tree.map(start, names, decomposition.origin, params),
+        labels=jax.tree.map(follow, names, decomposition.labels, params),
+        mean=jax.tree.map(follow, names, decomposition.mean, params),
+        covariance=jax.tree.map(follow, names, covariance, params),
+    )
+
+
+def _initial_references(decomposition: Decomposition) -> OnlineReferences:
+    leaf, offset = trees.locate(
+        decomposition.references, trees.leaf_sizes(decomposition.template)
+    )
+    history = decomposition.reference_history
+    moved = history.astype(np.float64) - history[0]
+    mean = moved.mean(axis=0)
+    return OnlineReferences(
+        leaf=leaf.astype(np.int32),
+        offset=offset.astype(np.int32),
+        origin=history[0],
+        last=history[-1],
+        mean=mean.astype(np.float32),
+        spread=((moved - mean) ** 2).sum(axis=0).astype(np.float32),
+    )
+
+
+def _update(state: OnlineState, params: Params) -> OnlineState:
+    """One step of Welford's recursion."""
+    check_params(params, like=state.origin)
+    forgetting, n = state.forgetting, state.forgetting * state.num_records + 1
+    references, delta = _update_references(state, params, n)
+
+    def new_mean(leaf: Any, origin: Any, mean: Any) -> Any:
+        return None if mean is None else mean + (_moved(leaf, origin) - mean) / n
+
+    def new_covariance(
+        leaf: Any, origin: Any, labels: Any, mean: Any, covariance: Any
+    ) -> Any:
+        if labels is None:
+            return None
+        innovation = _by_mode(delta, labels) * (_moved(leaf, origin) - mean)
+        return forgetting * covariance + innovation
+
+    def new_origin(leaf: Any, origin: Any, labels: Any) -> Any:
+        return leaf if labels is None else origin
+
+    mean = jax.tree.map(new_mean, params, state.origin, state.mean)
+    covariance = jax.tree.map(
+        new_covariance, params, state.origin, state.labels, mean, state.covariance
+    )
+    origin = jax.tree.map(new_origin, params, state.origin, state.labels)
+    return OnlineState(
+        n, forgetting, references, origin, state.labels, mean, covariance
+    )
+
+
+def _update_references(
+    state: OnlineState, params: Params, n: Array
+) -> tuple[OnlineReferences, Float32[Array, " modes"]]:
+    """The references with this record, and its distance δ from their means so far."""
+    old = state.references
+    last = _read(old, params)
+    delta = (last - old.origin) - old.mean
+    mean = old.mean + delta / n
+    spread = state.forgetting * old.spread + delta * ((last - old.origin) - mean)
+    return old._replace(last=last, mean=mean, spread=spread), delta
+
+
+def _params(state: OnlineState) -> Params:
+    """What the modes give at the last record; the references are exact."""
+    references = state.references
+    shift = (references.last - references.origin) - references.mean
+    moves = references.spread > 0
+    factor = jnp.where(moves, shift / jnp.where(moves, references.spread, 1), 0)
+
+    def estimate(origin: Any, labels: Any, mean: Any, covariance: Any) -> Any:
+        if labels is None:
+            return origin
+        estimated = origin + (mean + covariance * _by_mode(factor, labels))
+        return estimated.astype(origin.dtype)
+
+    params = jax.tree.map(
+        estimate, state.origin, state.labels, state.mean, state.covariance
+    )
+    return _write(references, params)
+
+
+def _moved(leaf: Any, origin: Any) -> Array:
+    return motion(leaf, origin).astype(jnp.float32)
+
+
+def _by_mode(
+    table: Float32[Array, " modes"], labels: UInt8[Array, "*leaf"]
+) -> Float32[Array, "..."]:
+    """Each weight's entry of a table over the modes."""
+    if len(table) > _MOST_SELECTED:
+        return table[labels]
+    values = table[0]
+    for mode in range(1, len(table)):
+        values = jnp.where(labels == mode, table[mode], values)
+    return values
+
+
+def _read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
+    """The references' values: a few scalars of each leaf."""
+    values = jnp.zeros(references.leaf.shape, jnp.float32)
+    for number, leaf in enumerate(jax.tree.leaves(params)):
+        if trees.is_float(leaf) and leaf.size:
+            found = jnp.atleast_1d(leaf)[_index(references, leaf)]
+            values = jnp.where(references.leaf == number, found, values)
+    return values
+
+
+def _write(references: OnlineReferences, params: Params) -> Params:
+    """The parameters with the references' own values, which rounding may miss."""
+    leaves, structure = jax.tree.flatten(params)
+    for number, leaf in enumerate(leaves):
+        if trees.is_float(leaf) and leaf.size:
+            row, *rest = _index(references, leaf)
+            row = jnp.where(references.leaf == number, row, _OUTSIDE)
+            values = references.last.astype(leaf.dtype)
+            written = jnp.atleast_1d(leaf).at[(row, *rest)].set(values, mode="drop")
+            leaves[number] = written.reshape(leaf.shape)
+    return structure.unflatten(leaves)
+
+
+def _index(references: OnlineReferences, leaf: Any) -> tuple[Array, ...]:
+    """Where the references would be in a leaf; anywhere in it for those of others.
+
+    One index per axis: a leaf in parts on several devices need not be put together.
+    """
+    return jnp.unravel_index(references.offset, leaf.shape or (1,))
