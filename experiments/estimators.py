@@ -7,12 +7,14 @@ fitted: until then it would be the plain network. The warm-up is the recorded ru
 (arXiv 2312.13247, §3.2), read from where it lies.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from cmd_jax import baselines, modes, rng, trees
+from cmd_jax.modes.online_estimate import check_forgetting
 from cmd_jax.trajectory import Estimator, StoredTrajectory
 from cmd_jax.types import Key
 from experiments.checks import check_memory
@@ -62,8 +64,15 @@ def create_average(name: str, options: ConfigDict) -> Estimator:
     """
     arguments = options.to_dict()
     del arguments["every_records"]
-    try:
+    with _named(name):
         return _AVERAGES[name](**arguments)
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Names the estimator in front of what its options are refused for."""
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"config.estimators.{name}: {error}") from error
 
@@ -127,17 +136,13 @@ def check(setup: Setup) -> None:
 
 
 def _check_fit(setup: Setup, name: str, options: ConfigDict) -> None:
-    block = f"config.estimators.{name}"
     if options.warmup_records < 2:
         raise ValueError(
-            f"{block}.warmup_records is {options.warmup_records}; it must be at least "
-            "2: the fit needs 3 records"
+            f"config.estimators.{name}.warmup_records is {options.warmup_records}; it "
+            "must be at least 2: the fit needs 3 records"
         )
-    if not 0 < options.forgetting <= 1:
-        raise ValueError(
-            f"{block}.forgetting is {options.forgetting}; it must be above 0 and at "
-            "most 1, which forgets nothing"
-        )
+    with _named(name):
+        check_forgetting(options.forgetting)
     modes.check_sizes(
         num_records=options.warmup_records + 1,
         num_weights=num_recorded(setup),

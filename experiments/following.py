@@ -1,11 +1,12 @@
 """The hook that lets estimators follow a run: updated at records, tested beside it.
 
 Nothing flows back, and no chunk ends earlier for it: training is bitwise the same with
-and without. All of a seed's estimators are updated by one program, which is donated
-their states; these are saved with the run.
+and without. Each estimator is updated by one program for all seeds, which is donated
+its state; the states are saved with the run.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -56,10 +57,8 @@ class Following:
         self._directories = directories
         self._keys = keys
         self._options = estimators.following(setup)
-        # `update` and `params`, which hold no arrays and so are all seeds'.
-        self._functions: dict[str, Estimator] = {}
-        self._update = jit(self._update_all, donate_argnums=0)
-        self._params = jit(self._params_of_all)
+        # Their functions hold no arrays but `init`, and so are all seeds'.
+        self._estimators: dict[str, Estimator] = {}
         self._reestimate = make_reestimate(setup)
         self._followed: list[Followed] = []
 
@@ -97,9 +96,10 @@ class Following:
             for followed in saved
         ]
 
-    def estimates(self, seed: int) -> dict[str, Params]:
-        """The parameters of every estimator of a seed (its position) that has begun."""
-        return self._params(self._followed[seed].states)
+    def estimates(self, seed: int) -> Iterator[tuple[str, Params]]:
+        """Name and parameters of each estimator of a seed (its position) that began."""
+        for name, state in self._followed[seed].states.items():
+            yield name, jit(self._estimators[name].params)(state)
 
     def accuracy(self, seed: int) -> Mapping[str, np.ndarray]:
         """The test accuracies of a seed (its position), see `Followed`."""
@@ -120,32 +120,14 @@ class Following:
 
     def _follow(self, seed: int, params: Params, record: int) -> None:
         states = self._followed[seed].states
-        due = [
-            name
-            for name, options in self._options.items()
-            if record % options.every_records == 0
-        ]
-        updated = {name: states.pop(name) for name in due if name in states}
-        if updated:
-            states |= self._update(updated, params)
-        for name in due:
-            if name not in states and self._has_begun(name, record):
+        for name, options in self._options.items():
+            if record % options.every_records:
+                continue
+            if name in states:
+                update = _compiled(self._estimators[name].update)
+                states[name] = update(states[name], params)
+            elif self._has_begun(name, record):
                 states[name] = self._begin(seed, name, params)
-
-    def _update_all(
-        self, states: dict[str, PyTree], params: Params
-    ) -> dict[str, PyTree]:
-        # What is given back may not share memory with parameters that training donates.
-        params = jax.tree.map(jnp.copy, params)
-        return {
-            name: self._functions[name].update(state, params)
-            for name, state in states.items()
-        }
-
-    def _params_of_all(self, states: dict[str, PyTree]) -> dict[str, Params]:
-        return {
-            name: self._functions[name].params(state) for name, state in states.items()
-        }
 
     def evaluate(self, step: int, states: train.States) -> list[Row]:
         """Tests every seed's estimates, in one fetch: its row by estimator and split.
@@ -167,7 +149,7 @@ class Following:
     def _test(self, seed: int, step: int, state: PyTree) -> Row:
         record = self._record(step)
         row = {}
-        for name, params in self.estimates(seed).items():
+        for name, params in self.estimates(seed):
             if record >= self._options[name].every_records:
                 statistics = self._reestimate(params, state)
                 for split, evaluate in self._setup.evaluations.items():
@@ -195,7 +177,7 @@ class Following:
             )
         else:
             estimator = estimators.create_average(name, self._options[name])
-        self._functions[name] = estimator
+        self._estimators[name] = estimator
         return sharding.place(estimator.init(params), state_sharding(self._setup.mesh))
 
     def _has_begun(self, name: str, record: int) -> bool:
@@ -211,3 +193,14 @@ class Following:
     @property
     def _every_steps(self) -> int:
         return self._setup.config.eval.every_epochs * self._setup.steps_per_epoch
+
+
+@functools.cache
+def _compiled(update: Callable[[PyTree, Params], PyTree]) -> Callable:
+    """An estimator's update, donated the state."""
+
+    def update_apart(state: PyTree, params: Params) -> PyTree:
+        # A leaf that is only carried may not be one that training goes on to donate.
+        return update(state, jax.tree.map(jnp.copy, params))
+
+    return jit(update_apart, donate_argnums=0)
