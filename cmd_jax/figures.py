@@ -47,6 +47,8 @@ PALETTE = (
 WIDTH = 7.5
 """Width in inches of a figure that fills the column of a page (720 CSS pixels)."""
 
+_LEGEND_COLUMNS = 4  # more would not fit into the width
+
 _DARK = {INK: "#e6edf3", MUTED: "#9aa5b1", FAINT: "#343b44"}
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 
@@ -161,4 +163,5 @@ def grid_of_panels(
 def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, above them: what is labelled in `axes`."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+    ncols = min(len(labels), _LEGEND_COLUMNS)
+    figure.legend(handles, labels, loc="outside upper right", ncols=ncols)

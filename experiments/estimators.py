@@ -26,7 +26,7 @@ NAMES = {
     "swa": "SWA",
     "lawa": "LAWA",
     "online": "Online CMD",
-    "random_references": "Online CMD, random references",
+    "random_references": "random references",
 }
 
 

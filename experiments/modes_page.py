@@ -1,4 +1,4 @@
-"""The page of post-hoc CMD: its sections, over all finished seeds of a run."""
+"""The page of CMD, post-hoc and online: its sections, over a run's finished seeds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,9 @@ from cmd_jax.report import (
     to_markdown,
     write_page,
 )
+from experiments.estimators import NAMES
 
-_METHODS = {"sgd": "SGD", "cmd": "post-hoc CMD"}
+_METHODS = {"sgd": "SGD", "cmd": "post-hoc CMD", **NAMES}
 
 
 class _Run(NamedTuple):
@@ -80,9 +81,10 @@ def _sections(run: _Run) -> list[Section]:
 
 
 def _highlights(run: _Run) -> list[tuple[str, str]]:
+    shown = ("sgd", "online" if _accuracies(run, "online").size else "cmd")
     tiles = [
-        (f"test accuracy, {name} (%)", mean_std(_accuracies(run, key)))
-        for key, name in _METHODS.items()
+        (f"test accuracy, {_METHODS[key]} (%)", mean_std(_accuracies(run, key)))
+        for key in shown
         if _accuracies(run, key).size
     ]
     return [
@@ -107,31 +109,43 @@ def _accuracy(run: _Run) -> Section:
             "reconstruction is a network that could be tested.",
         )
     epochs = run.arrays[0]["evaluated_epochs"]
+    tested = {key: name for key, name in _METHODS.items() if _accuracies(run, key).size}
     curves = {
         name: np.stack([seed[f"accuracy_{key}"] for seed in run.arrays])
-        for key, name in _METHODS.items()
+        for key, name in tested.items()
     }
     paper = run.document["config"]["paper"]
     rows = [
-        [name, mean_std(_accuracies(run, key)), paper.get(name)]
-        for key, name in _METHODS.items()
+        [name, _options(run, key), mean_std(_accuracies(run, key)), paper.get(name)]
+        for key, name in tested.items()
     ]
     return Section(
         title,
-        "Post-hoc CMD replaces every weight by its fit to its mode's reference, at the "
-        "same record: it describes the training, and filters it. SGD stands for the "
-        "optimizer of the config, on the recorded weights. Statistics of BatchNorm, in "
-        f"both: {run.results[0]['statistics']}.",
+        "SGD stands for the optimizer of the config, on the recorded weights. The "
+        "estimators have followed that very run, with settings fixed beforehand, and "
+        "have changed nothing in it: averages of the records, and CMD fitted to its "
+        "warm-up and continued with each record, before which it has no estimate. "
+        "Post-hoc CMD replaces every weight by its fit to its mode's reference over "
+        "the whole run: it describes the training, and filters it. Statistics of "
+        f"BatchNorm, in all of them: {run.results[0]['statistics']}.",
         [Figure("Test accuracy by epoch.", figures.accuracy(epochs, curves))],
         [
             Table(
                 f"Test accuracy: per cent at the last record, epoch {epochs[-1]:g}, "
                 "mean ± standard deviation (seeds); the paper's number is for its own "
                 "number of epochs",
-                ["method", "test accuracy (%)", "paper"],
+                ["method", "settings", "test accuracy (%)", "paper"],
                 rows,
             )
         ],
+    )
+
+
+def _options(run: _Run, method: str) -> str:
+    """An estimator's settings, in words; "" for what is none."""
+    options = run.document["config"]["estimators"].get(method, {})
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:g}" for name, value in options.items()
     )
 
 
