@@ -3,6 +3,8 @@
 Paper: none (a demonstration that needs no download).
 Command: python experiments/run.py --config digits
 Hardware: 2 CPU cores, half a minute with the page.
+Estimators, with settings fixed beforehand: F = 20 records before Online CMD, random
+references and SWA begin, EMA of decay 0.9, LAWA of 5 records.
 Expected: about 97 % test accuracy; mean R^2 of the modes above the random-walk null.
 """
 

@@ -4,6 +4,8 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 (arXiv 2312.13247); no row of its tables, the model of its method at a size for a CPU.
 Command: python experiments/run.py --config mnist_mlp
 Hardware: 2 CPU cores, some minutes (scripts/prepare_data mnist first).
+Estimators, with settings fixed beforehand: F = 20 records before Online CMD, random
+references and SWA begin, EMA of decay 0.9, LAWA of 5 records.
 Expected: about 98 % test accuracy.
 """
 

@@ -68,11 +68,11 @@ def test_one_flipped_bit_in_any_file_is_refused_by_its_path(tmp_path, tree):
 def test_resume_takes_the_one_before_a_damaged_one_and_removes_that(tmp_path, tree):
     folder = tmp_path / "c"
     checkpoints = Checkpoints(folder)
-    assert checkpoints.resume(tree) is None
+    assert checkpoints.resume(lambda step: tree) is None
     checkpoints.save(1, tree)
     checkpoints.save(2, jax.tree.map(lambda x: x + 1, tree))
     max(_files_of(folder / "2"), key=lambda path: path.stat().st_size).unlink()
-    resumed = Checkpoints(folder).resume(tree)
+    resumed = Checkpoints(folder).resume(lambda step: tree)
     assert resumed.step == 1
     assert "c/2 is damaged" in resumed.damaged[0]
     jax.tree.map(np.testing.assert_array_equal, resumed.tree, tree)
@@ -84,7 +84,7 @@ def test_resume_refuses_where_none_is_good(tmp_path, tree):
     Checkpoints(folder).save(1, tree)
     max(_files_of(folder), key=lambda path: path.stat().st_size).write_bytes(b"")
     with pytest.raises(DamagedError, match=r"c/1 is damaged.*--overwrite"):
-        Checkpoints(folder).resume(tree)
+        Checkpoints(folder).resume(lambda step: tree)
     assert (folder / "1").exists()
 
 
@@ -96,7 +96,7 @@ def test_what_an_unfinished_save_left_is_no_checkpoint_and_removed(tmp_path, tre
     (folder / "3.orbax-checkpoint-tmp").mkdir()
     checkpoints = Checkpoints(folder)
     assert checkpoints.latest() == 1
-    assert checkpoints.resume(tree).step == 1
+    assert checkpoints.resume(lambda step: tree).step == 1
     assert [path.name for path in folder.iterdir()] == ["1"]
     checkpoints.save(2, tree)
     assert checkpoints.latest() == 2

@@ -49,9 +49,16 @@ def probe(monkeypatch):
     jax.monitoring.clear_event_listeners()
 
 
+LEFT_OUT = tuple(
+    f"--config.estimators.{name}.every_records=0"
+    for name in ("ema", "swa", "lawa", "online", "random_references")
+)
+
+
 @pytest.mark.parametrize("dispatch", ["scan", "step"])
+@pytest.mark.parametrize("followed", [1, 0])
 def test_one_fetch_a_chunk_and_no_compilation_after_the_first_epoch(
-    probe, run_main, tmp_path, dispatch
+    probe, run_main, tmp_path, dispatch, followed
 ):
     options = (
         "--config=digits:smoke",
@@ -60,12 +67,14 @@ def test_one_fetch_a_chunk_and_no_compilation_after_the_first_epoch(
         "--config.train.checkpoint_every_seconds=1000",
         "--config.record.num_log_spaced=12",
         "--config.record.every_epochs=2",
+        *LEFT_OUT[followed:],
     )
     assert run_main(tmp_path, *options) == 0
     epoch = 38  # steps; the run has 5 epochs
     records = _recorded(tmp_path)
     assert probe.ends[-1] == 5 * epoch and len(probe.ends) == 20
-    due = [1 + (step % epoch == 0) + (step in records) for step in probe.ends]
+    tests = 1 + followed  # the network, and all estimators together
+    due = [1 + tests * (step % epoch == 0) + (step in records) for step in probe.ends]
     assert probe.fetches == list(itertools.accumulate(due))
     after_first = probe.ends.index(epoch)
     assert probe.compilations[0] > 0

@@ -12,14 +12,19 @@ from experiments import estimate
 
 @pytest.fixture
 def setup_of():
-    """`setup_of(quick)`: 10 epochs of 20 steps, 90 + 30 images tested every 2nd."""
+    """`setup_of(quick, **estimators)`.
 
-    def make(quick=""):
+    10 epochs of 20 steps, 90 + 30 images tested every 2nd.
+    """
+
+    def make(quick="", **estimators):
         config = ConfigDict(
             {
                 "quick": quick,
                 "train": {"batch_size": 8, "chunk_steps": 7},
                 "eval": {"every_epochs": 2},
+                "estimators": estimators,
+                "record": {"pattern": "*", "num_weights": 0},
             }
         )
         splits = {
@@ -65,6 +70,12 @@ def test_counts_steps_and_tested_images_but_not_compiling(setup_of, chunk):
     assert slow.called == [1, 1]
     resumed = estimate.training_seconds(setup_of(), chunk(0.5), _STATES, start=160)
     assert resumed == pytest.approx(0.5 * (40 + 2 * 120 / 24))
+
+
+def test_estimators_are_tested_like_the_network(setup_of, chunk):
+    setup = setup_of(ema={"every_records": 1}, swa={"every_records": 0})
+    seconds = estimate.training_seconds(setup, chunk(0.5), _STATES)
+    assert seconds == pytest.approx(0.5 * (200 + 11 * 120 / 24))
 
 
 def test_short_steps_are_timed_together(setup_of, chunk):

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from cmd_jax.checkpoints import Checkpoints, read_checkpoint
+
 
 def _wait_for(condition, process, seconds=120):
     end = time.monotonic() + seconds
@@ -34,6 +36,32 @@ def test_killed_and_resumed_equals_uninterrupted(
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not list(tmp_path.glob("digits-*/seed_0/results.json"))
+    assert run_main(tmp_path) == 0
+    equal_runs(finished, tmp_path / finished.name)
+
+
+class _Killed(BaseException):
+    """The end of a process, in this one."""
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_killed_during_the_warm_up_at_its_end_and_after(
+    epoch, run_main, arguments, finished, equal_runs, tmp_path, monkeypatch
+):
+    save, last_step = Checkpoints.save, 38 * epoch  # a warm-up of 3 records
+
+    def save_and_die(self, step, tree):
+        save(self, step, tree)
+        if step == last_step:
+            raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_die)
+        with pytest.raises(_Killed):
+            run_main(tmp_path, *arguments, "--config.train.checkpoint_every_seconds=0")
+    path = tmp_path / finished.name / "checkpoints" / "seeds_0-1" / str(last_step)
+    states = read_checkpoint(path, "estimators/1/states")
+    assert ("online" in states, "swa" in states) == (epoch >= 3, True)
     assert run_main(tmp_path) == 0
     equal_runs(finished, tmp_path / finished.name)
 

@@ -36,6 +36,22 @@ def test_rows_hold_means_and_the_evaluation_where_it_is_due(linear, keys):
     assert rows[0][1]["test/loss"] != rows[1][1]["test/loss"]
 
 
+def test_what_is_tested_beside_stands_in_the_same_row(linear, keys):
+    rows, asked = [], []
+
+    def beside(step, states):
+        asked.append(step)
+        return [{"ema/test/loss": 0.5}] * len(states)
+
+    hook = _metrics_hook(linear, [[rows.append]], beside=beside)
+    states, losses = linear.states(keys[:1]), [{"loss": np.array([1.0])}]
+    hook(5, states, losses)
+    hook(10, states, losses)
+    assert asked == [10]
+    assert "ema/test/loss" not in rows[0]
+    assert (rows[1]["ema/test/loss"], "test/loss" in rows[1]) == (0.5, True)
+
+
 def test_evaluations_are_due_at_multiples_and_at_the_end(linear):
     hook = _metrics_hook(linear, [])
     assert [hook.next_due(step) for step in (0, 9, 10, 12)] == [10, 10, 15, 15]
@@ -44,8 +60,12 @@ def test_evaluations_are_due_at_multiples_and_at_the_end(linear):
 def test_checkpoints_by_time_at_the_end_and_when_asked_to_stop(tmp_path, linear, keys):
     states, asked = linear.states(keys), []
     checkpoints = Checkpoints(tmp_path / "checkpoints")
+
+    def save(step, states):
+        checkpoints.save(step, list(states))
+
     hook = train.CheckpointHook(
-        checkpoints, every_seconds=3600.0, num_steps=9, should_stop=lambda: bool(asked)
+        save, every_seconds=3600.0, num_steps=9, should_stop=lambda: bool(asked)
     )
     hook(3, states, [])
     assert checkpoints.latest() is None
@@ -60,7 +80,7 @@ def test_checkpoints_by_time_at_the_end_and_when_asked_to_stop(tmp_path, linear,
         restored[1].params["kernel"], states[1].params["kernel"]
     )
     eager = train.CheckpointHook(
-        checkpoints, every_seconds=0.0, num_steps=99, should_stop=lambda: False
+        save, every_seconds=0.0, num_steps=99, should_stop=lambda: False
     )
     eager(10, states, [])
     assert checkpoints.latest() == 10

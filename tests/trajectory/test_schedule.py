@@ -60,3 +60,8 @@ def test_membership():
 def test_bad_numbers_are_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+def test_records_are_numbered_from_0():
+    schedule = Schedule((0, 10, 15))
+    assert [schedule.number(step) for step in (0, 9, 10, 14, 99)] == [0, 0, 1, 1, 2]
