@@ -6,7 +6,7 @@ its state; the states are saved with the run.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -101,9 +101,10 @@ class Following:
         for name, state in self._followed[seed].states.items():
             yield name, jit(self._estimators[name].params)(state)
 
-    def accuracy(self, seed: int) -> Mapping[str, np.ndarray]:
+    def accuracy(self, seed: int) -> dict[str, np.ndarray]:
         """The test accuracies of a seed (its position), see `Followed`."""
-        return self._followed[seed].accuracy
+        accuracy = self._followed[seed].accuracy
+        return {name: accuracy[name] for name in self._options}
 
     def next_due(self, step: int) -> int | None:
         """The next record."""

@@ -9,21 +9,26 @@ import pytest
 
 from cmd_jax import config as configs
 from cmd_jax import data, models, runs, trees
+from experiments.estimators import NAMES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.parametrize("name", configs.names(FOLDER))
 def test_every_config_runs_as_smoke(name, run_main, tmp_path):
-    assert run_main(tmp_path, "--config", f"{name}:smoke") == 0
-    (directory,) = tmp_path.glob(f"{name}-*")
-    page = (directory / "report.html").read_text()
-    assert "post-hoc CMD" in page
-    assert "random-walk null" in page
-    used = runs.RunDirectory(directory).seed(0).results()["statistics"]
-    assert html.escape(used) in page
-    assert list((directory / "tables").glob("*.csv"))
-    assert list((directory / "tables").glob("*.md"))
+    one_seed = "--config.train.num_seeds=1"
+    assert run_main(tmp_path, "--config", f"{name}:smoke", one_seed) == 0
+    directories = list(tmp_path.glob(f"{name}-*"))
+    assert len(directories) == len(configs.overrides(FOLDER / f"{name}.py"))
+    for directory in directories:
+        page = (directory / "report.html").read_text()
+        for words in (*NAMES.values(), "post-hoc CMD", "random-walk null"):
+            assert words in page
+        results = runs.RunDirectory(directory).seed(0).results()
+        assert html.escape(results["statistics"]) in page
+        assert set(results["accuracy"]) == {"sgd", "cmd", *NAMES}
+        assert list((directory / "tables").glob("*.csv"))
+        assert list((directory / "tables").glob("*.md"))
 
 
 @pytest.mark.parametrize("name", configs.names(FOLDER))
@@ -45,6 +50,21 @@ def _template(name, shape):
 )
 def test_has_the_papers_size(name, size):
     assert trees.count(_template(name, (32, 32, 3))) == size
+
+
+def test_the_four_optimizers_stand_beside_the_papers_numbers():
+    swept = configs.overrides(FOLDER / "resnet18_optimizers.py")
+    found = [override["paper.Online CMD"] for override in swept]
+    assert [text.split()[0] for text in found] == ["92.26", "92.43", "91.68", "91.70"]
+    for name in ("digits", "mnist_mlp"):
+        sweep = configs.overrides(FOLDER / f"{name}_optimizers.py")
+        digests = set()
+        for override in sweep:
+            config = configs.load(FOLDER / f"{name}_optimizers.py")
+            config.update_from_flattened_dict(override)
+            assert config.estimators == configs.estimators()
+            digests.add(configs.digest(config))
+        assert len(digests) == 4
 
 
 def test_resnet18_is_tested_in_the_papers_batches():
