@@ -7,8 +7,7 @@ fitted: until then it would be the plain network. The warm-up is the recorded ru
 (arXiv 2312.13247, §3.2), read from where it lies.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -17,7 +16,7 @@ from cmd_jax import baselines, modes, rng, trees
 from cmd_jax.modes.online_estimate import check_forgetting
 from cmd_jax.trajectory import Estimator, StoredTrajectory
 from cmd_jax.types import Key
-from experiments.checks import check_memory
+from experiments.checks import about, check_memory
 from experiments.setup import Setup, num_recorded, records_whole_network
 
 _AVERAGES = {"ema": baselines.ema, "swa": baselines.swa, "lawa": baselines.lawa}
@@ -64,17 +63,8 @@ def create_average(name: str, options: ConfigDict) -> Estimator:
     """
     arguments = options.to_dict()
     del arguments["every_records"]
-    with _named(name):
+    with about(f"config.estimators.{name}"):
         return _AVERAGES[name](**arguments)
-
-
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Names the estimator in front of what its options are refused for."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"config.estimators.{name}: {error}") from error
 
 
 def fit_warmup(
@@ -141,13 +131,14 @@ def _check_fit(setup: Setup, name: str, options: ConfigDict) -> None:
             f"config.estimators.{name}.warmup_records is {options.warmup_records}; it "
             "must be at least 2: the fit needs 3 records"
         )
-    with _named(name):
+    with about(f"config.estimators.{name}"):
         check_forgetting(options.forgetting)
-    modes.check_sizes(
-        num_records=options.warmup_records + 1,
-        num_weights=num_recorded(setup),
-        **_decomposed(setup.config, name),
-    )
+    with about(f"config.modes and config.estimators.{name}"):
+        modes.check_sizes(
+            num_records=options.warmup_records + 1,
+            num_weights=num_recorded(setup),
+            **_decomposed(setup.config, name),
+        )
 
 
 def _check_start(setup: Setup, name: str, options: ConfigDict) -> None:

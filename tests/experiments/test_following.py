@@ -112,19 +112,27 @@ def test_no_network_is_estimated_where_a_part_is_recorded(config):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("ema.decay", 1.5, r"estimators.ema: decay is 1.5; allowed are"),
-        ("ema.decay", 0.0, r"estimators.ema: decay is 0.0; allowed are"),
+        ("ema.decay", 1.5, r"decay is 1.5; allowed are.*see config.estimators.ema\)"),
+        ("ema.decay", 0.0, r"decay is 0.0; allowed are.*see config.estimators.ema\)"),
         ("ema.every_records", -1, r"ema.every_records is -1; it must be at least 1"),
         ("ema.every_records", 6, r"start_record is 0, which is longer than the run"),
-        ("swa.start_record", -1, r"estimators.swa: start_record is -1"),
+        ("swa.start_record", -1, r"start_record is -1.*see config.estimators.swa\)"),
         ("swa.start_record", 5, r"swa.start_record is 5, which is longer than the run"),
-        ("lawa.num_records", 0, r"estimators.lawa: num_records is 0"),
+        ("lawa.num_records", 0, r"num_records is 0.*see config.estimators.lawa\)"),
         ("lawa.num_records", 10**12, r"estimators.lawa with 2 seeds needs"),
         ("online.warmup_records", 1, r"warmup_records is 1; it must be at least 2"),
         ("online.warmup_records", 5, r"is 5, which is longer .* it has 5 records"),
         ("online.every_records", 2, r"is 2, which is longer .* it has 2 records"),
-        ("online.forgetting", 0.0, r"estimators.online: forgetting is 0.0; allowed"),
-        ("random_references.forgetting", 2.0, r"random_references: forgetting is 2.0"),
+        (
+            "online.forgetting",
+            0.0,
+            r"forgetting is 0.0; allowed.*see config.estimators.online\)",
+        ),
+        (
+            "random_references.forgetting",
+            2.0,
+            r"forgetting is 2.0.*\.random_references\)",
+        ),
     ],
 )
 def test_what_cannot_follow_is_refused_beforehand(config, name, value, message):
