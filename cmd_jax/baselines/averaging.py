@@ -231,6 +231,7 @@ def _one_record(records: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, records.dtype)
 
 
+@jax.jit  # its loop would be compiled anew in each call
 def _window_params(state: WindowState) -> Params:
     def mean(records: Any) -> Any:
         if not trees.is_float(records):

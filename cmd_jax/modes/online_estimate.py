@@ -19,36 +19,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32
 
 from cmd_jax import trees
 from cmd_jax.modes.decomposition import Decomposition
+from cmd_jax.modes.online_references import (
+    OnlineReferences,
+    by_mode,
+    locate_references,
+    read,
+    write,
+)
 from cmd_jax.trajectory import Estimator, check_params
 from cmd_jax.trajectory.estimator import motion, place_beside, place_like
 from cmd_jax.types import Array, ArrayLike, Params, PyTree
-
-_MOST_SELECTED = 32  # modes; beyond, a table is quicker than a chain of selects
-_OUTSIDE = np.iinfo(np.int32).max  # an index that a scatter drops
-
-
-class OnlineReferences(NamedTuple):
-    """Where the reference weights are, and their moments; one scalar for each mode.
-
-    Attributes:
-      leaf: the leaf's number in tree order.
-      offset: the offset in the raveled leaf.
-      origin: the first fitted record.
-      last: the last record.
-      mean: r̄, minus `origin`.
-      spread: S.
-    """
-
-    leaf: Int32[ArrayLike, "*seeds modes"]
-    offset: Int32[ArrayLike, "*seeds modes"]
-    origin: Float32[ArrayLike, "*seeds modes"]
-    last: Float32[ArrayLike, "*seeds modes"]
-    mean: Float32[ArrayLike, "*seeds modes"]
-    spread: Float32[ArrayLike, "*seeds modes"]
 
 
 class OnlineState(NamedTuple):
@@ -139,7 +123,12 @@ def _initial_state(
     decomposition: Decomposition, forgetting: float, params: Params
 ) -> OnlineState:
     """The decomposition's numbers, copied to where the parameters are."""
-    references, carried = _initial_references(decomposition), decomposition.carried
+    references = locate_references(
+        decomposition.references,
+        decomposition.reference_history,
+        decomposition.template,
+    )
+    carried = decomposition.carried
     structure = jax.tree.structure(decomposition.template)
     names = structure.unflatten(trees.leaf_names(decomposition.template))
 
@@ -165,23 +154,6 @@ def _initial_state(
     )
 
 
-def _initial_references(decomposition: Decomposition) -> OnlineReferences:
-    leaf, offset = trees.locate(
-        decomposition.references, trees.leaf_sizes(decomposition.template)
-    )
-    history = decomposition.reference_history
-    moved = history.astype(np.float64) - history[0]
-    mean = moved.mean(axis=0)
-    return OnlineReferences(
-        leaf=leaf.astype(np.int32),
-        offset=offset.astype(np.int32),
-        origin=history[0],
-        last=history[-1],
-        mean=mean.astype(np.float32),
-        spread=((moved - mean) ** 2).sum(axis=0).astype(np.float32),
-    )
-
-
 def _update(state: OnlineState, params: Params) -> OnlineState:
     """One step of Welford's recursion."""
     check_params(params, like=state.origin)
@@ -196,7 +168,7 @@ def _update(state: OnlineState, params: Params) -> OnlineState:
     ) -> Any:
         if labels is None:
             return None
-        innovation = _by_mode(delta, labels) * (_moved(leaf, origin) - mean)
+        innovation = by_mode(delta, labels) * (_moved(leaf, origin) - mean)
         return forgetting * covariance + innovation
 
     def new_origin(leaf: Any, origin: Any, labels: Any) -> Any:
@@ -217,74 +189,30 @@ def _update_references(
 ) -> tuple[OnlineReferences, Float32[Array, " modes"]]:
     """The references with this record, and its distance δ from their means so far."""
     old = state.references
-    last = _read(old, params)
-    delta = (last - old.origin) - old.mean
-    mean = old.mean + delta / n
-    spread = state.forgetting * old.spread + delta * ((last - old.origin) - mean)
-    return old._replace(last=last, mean=mean, spread=spread), delta
+    moved = old._replace(last=read(old, params))
+    new = moved._replace(mean=old.mean + moved.shift / n)
+    spread = state.forgetting * old.spread + moved.shift * new.shift
+    return new._replace(spread=spread), moved.shift
 
 
 def _params(state: OnlineState) -> Params:
     """What the modes give at the last record; the references are exact."""
     references = state.references
-    shift = (references.last - references.origin) - references.mean
     moves = references.spread > 0
-    factor = jnp.where(moves, shift / jnp.where(moves, references.spread, 1), 0)
+    spread = jnp.where(moves, references.spread, 1)
+    factor = jnp.where(moves, references.shift / spread, 0)
 
     def estimate(origin: Any, labels: Any, mean: Any, covariance: Any) -> Any:
         if labels is None:
             return origin
-        estimated = origin + (mean + covariance * _by_mode(factor, labels))
+        estimated = origin + (mean + covariance * by_mode(factor, labels))
         return estimated.astype(origin.dtype)
 
     params = jax.tree.map(
         estimate, state.origin, state.labels, state.mean, state.covariance
     )
-    return _write(references, params)
+    return write(references, params)
 
 
 def _moved(leaf: Any, origin: Any) -> Array:
     return motion(leaf, origin).astype(jnp.float32)
-
-
-def _by_mode(
-    table: Float32[Array, " modes"], labels: UInt8[Array, "*leaf"]
-) -> Float32[Array, "..."]:
-    """Each weight's entry of a table over the modes."""
-    if len(table) > _MOST_SELECTED:
-        return table[labels]
-    values = table[0]
-    for mode in range(1, len(table)):
-        values = jnp.where(labels == mode, table[mode], values)
-    return values
-
-
-def _read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
-    """The references' values: a few scalars of each leaf."""
-    values = jnp.zeros(references.leaf.shape, jnp.float32)
-    for number, leaf in enumerate(jax.tree.leaves(params)):
-        if trees.is_float(leaf) and leaf.size:
-            found = jnp.atleast_1d(leaf)[_index(references, leaf)]
-            values = jnp.where(references.leaf == number, found, values)
-    return values
-
-
-def _write(references: OnlineReferences, params: Params) -> Params:
-    """The parameters with the references' own values, which rounding may miss."""
-    leaves, structure = jax.tree.flatten(params)
-    for number, leaf in enumerate(leaves):
-        if trees.is_float(leaf) and leaf.size:
-            row, *rest = _index(references, leaf)
-            row = jnp.where(references.leaf == number, row, _OUTSIDE)
-            values = references.last.astype(leaf.dtype)
-            written = jnp.atleast_1d(leaf).at[(row, *rest)].set(values, mode="drop")
-            leaves[number] = written.reshape(leaf.shape)
-    return structure.unflatten(leaves)
-
-
-def _index(references: OnlineReferences, leaf: Any) -> tuple[Array, ...]:
-    """Where the references would be in a leaf; anywhere in it for those of others.
-
-    One index per axis: a leaf in parts on several devices need not be put together.
-    """
-    return jnp.unravel_index(references.offset, leaf.shape or (1,))
