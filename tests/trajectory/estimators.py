@@ -1,8 +1,8 @@
 """Every estimator of the library, and a run for them to follow; used by several tests.
 
-    python estimators.py OUTPUT NUM_DEVICES
+    python estimators.py OUTPUT
 
-follows the run on some virtual devices, with the parameters in parts on them, and saves
+follows the run on 8 virtual devices, with the parameters in parts on them, and saves
 the estimates. Run by `test_every_estimator.py`.
 """
 
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cmd_jax import baselines, host, modes, sharding, trees
+from cmd_jax import baselines, modes, sharding, trees
 from cmd_jax.trajectory import Estimator, Trajectory
 
 NUM_FITTED, NUM_RECORDS = 5, 12
@@ -59,14 +59,12 @@ MAKERS: dict[str, Callable[[Trajectory], Estimator]] = {
 }
 
 
-def main(output: str, num_devices: str) -> None:
+def main(output: str) -> None:
     """Follows the run with every estimator and saves the estimates."""
-    jax.config.update("jax_num_cpu_devices", int(num_devices))
+    jax.config.update("jax_num_cpu_devices", 8)
     mesh, run, estimates = sharding.make_mesh(), make_run(), {}
 
     def place(leaf: np.ndarray) -> jax.Array:
-        if mesh.size == 1:
-            return jnp.asarray(leaf)
         axes = [axis for axis, length in enumerate(leaf.shape) if length % 8 == 0]
         parts = sharding.split(mesh, axes[0]) if axes else sharding.replicated(mesh)
         return sharding.place(leaf, parts)
@@ -88,10 +86,9 @@ def main(output: str, num_devices: str) -> None:
         ):
             assert leaf.sharding == like.sharding, name
         assert update._cache_size() == 1, name
-    values = jax.tree.leaves(host.fetch(estimates))
-    named = zip(trees.leaf_names(estimates), values, strict=True)
-    np.savez(output, **{name: np.asarray(x, np.float32) for name, x in named})
+    values = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(estimates)]
+    np.savez(output, **dict(zip(trees.leaf_names(estimates), values, strict=True)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])
