@@ -25,7 +25,6 @@ from cmd_jax import trees
 from cmd_jax.modes.decomposition import Decomposition
 from cmd_jax.modes.online_references import (
     OnlineReferences,
-    by_mode,
     locate_references,
     read,
     write,
@@ -165,8 +164,8 @@ def _update(state: OnlineState, params: Params) -> OnlineState:
             return None
         moved = motion(leaf, origin).astype(jnp.float32)
         mean = moments.real + (moved - moments.real) / n
-        innovation = by_mode(delta, labels) * (moved - mean)
-        return jax.lax.complex(mean, forgetting * moments.imag + innovation)
+        covariance = forgetting * moments.imag + delta[labels] * (moved - mean)
+        return jax.lax.complex(mean, covariance)
 
     def new_origin(leaf: Any, origin: Any, labels: Any) -> Any:
         return leaf if labels is None else origin
@@ -199,7 +198,7 @@ def _params(state: OnlineState) -> Params:
     def estimate(origin: Any, labels: Any, moments: Any) -> Any:
         if labels is None:
             return origin
-        moved = moments.real + moments.imag * by_mode(factor, labels)
+        moved = moments.real + moments.imag * factor[labels]
         return (origin + moved).astype(origin.dtype)
 
     params = jax.tree.map(estimate, state.origin, state.labels, state.moments)

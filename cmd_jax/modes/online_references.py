@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int32
 
 from cmd_jax import trees
 from cmd_jax.types import Array, ArrayLike, Params, PyTree
 
-_MOST_SELECTED = 32  # modes; beyond, a table is quicker than a chain of selects
 _OUTSIDE = np.iinfo(np.int32).max  # an index that a scatter drops
 
 
@@ -91,15 +90,3 @@ def _index(references: OnlineReferences, leaf: Any) -> tuple[Array, ...]:
     One index per axis: a leaf in parts on several devices need not be put together.
     """
     return jnp.unravel_index(references.offset, leaf.shape or (1,))
-
-
-def by_mode(
-    table: Float32[Array, " modes"], labels: UInt8[ArrayLike, "*leaf"]
-) -> Float32[Array, "..."]:
-    """Each weight's entry of a table over the modes."""
-    if len(table) > _MOST_SELECTED:
-        return table[labels]
-    values = table[0]
-    for mode in range(1, len(table)):
-        values = jnp.where(labels == mode, table[mode], values)
-    return values

@@ -1,10 +1,8 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cmd_jax import modes, trees
-from cmd_jax.modes.online_references import by_mode
 from cmd_jax.trajectory import Trajectory
 
 NUM_FITTED = 21
@@ -188,22 +186,6 @@ def test_takes_13_bytes_for_each_weight(make_walks, as_tree, decompose):
     num_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     scalars = 4 * (2 + 6 * 5)  # n, λ and six for each of 5 modes
     assert num_bytes == 13 * trees.count(trajectory.template) + scalars
-
-
-@pytest.mark.parametrize("num_modes", [1, 2, 31, 32, 33, 255])
-def test_a_table_over_the_modes(num_modes):
-    table = jnp.arange(1.0, num_modes + 1)
-    labels = np.random.default_rng(0).integers(0, num_modes, (40, 50), np.uint8)
-    found = jnp.broadcast_to(by_mode(table, jnp.asarray(labels)), labels.shape)
-    np.testing.assert_array_equal(found, labels + 1.0)
-
-
-def test_more_modes_than_are_selected_from(make_walks, as_tree, decompose):
-    history = make_walks(60, 300)
-    trajectory = as_tree(history)
-    decomposition = decompose(trajectory[:NUM_FITTED], num_modes=40)
-    found = online_fit(decomposition, trajectory)
-    assert_is_fit(found, weighted_fit(history, decomposition), history)
 
 
 @pytest.mark.parametrize("forgetting", [0.0, 1.5, float("nan")])
