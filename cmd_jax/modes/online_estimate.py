@@ -31,7 +31,7 @@ from cmd_jax.modes.online_references import (
 )
 from cmd_jax.trajectory import Estimator, check_params
 from cmd_jax.trajectory.estimator import motion, place_beside, place_like
-from cmd_jax.types import Array, ArrayLike, Params, PyTree
+from cmd_jax.types import Array, Params, PyTree
 
 
 class OnlineState(NamedTuple):
@@ -48,8 +48,8 @@ class OnlineState(NamedTuple):
         two arrays an update would take nearly twice as long.
     """
 
-    num_records: Float32[ArrayLike, "*seeds"]
-    forgetting: Float32[ArrayLike, "*seeds"]
+    num_records: Float32[Array, "*seeds"]
+    forgetting: Float32[Array, "*seeds"]
     references: OnlineReferences
     origin: PyTree
     labels: PyTree
@@ -135,7 +135,7 @@ def _initial_state(
         return None if name in carried else place_like(value, like)
 
     def start(name: str, value: Any, like: Any) -> Any:
-        return place_like(carried.get(name, value).astype(like.dtype), like)
+        return place_like(np.asarray(carried.get(name, value), like.dtype), like)
 
     def pair(mean: Any, slope: Any, labels: Any) -> Any:
         return mean + np.complex64(1j) * (slope * references.spread[labels])

@@ -39,7 +39,7 @@ class OnlineReferences(NamedTuple):
     @property
     def shift(self) -> Array:
         """How far the last record is from the mean, r - r̄."""
-        return (self.last - self.origin) - self.mean
+        return jnp.subtract(self.last, self.origin) - self.mean
 
 
 def locate_references(

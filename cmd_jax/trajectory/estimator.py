@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from cmd_jax import host, sharding, trees
@@ -149,5 +150,5 @@ def place_beside(tree: PyTree, params: Params) -> PyTree:
 
 
 def _is_on_mesh(leaf: Any) -> bool:
-    is_known = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    is_known = isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer)
     return is_known and isinstance(leaf.sharding, NamedSharding)
