@@ -16,11 +16,8 @@ from cmd_jax.modes.foreign_loop import OnlineModes
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.null import NullModel, random_walk_null
-from cmd_jax.modes.online_estimate import (
-    OnlineReferences,
-    OnlineState,
-    online,
-)
+from cmd_jax.modes.online_estimate import OnlineState, online
+from cmd_jax.modes.online_references import OnlineReferences
 from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.sampling import sample_weights
 

@@ -19,36 +19,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32
 
 from cmd_jax import trees
 from cmd_jax.modes.decomposition import Decomposition
+from cmd_jax.modes.online_references import (
+    OnlineReferences,
+    follow,
+    locate_references,
+    write,
+)
 from cmd_jax.trajectory import Estimator, check_params
 from cmd_jax.trajectory.estimator import motion, place_beside, place_like
-from cmd_jax.types import Array, ArrayLike, Params, PyTree
-
-_MOST_SELECTED = 32  # modes; beyond, a table is quicker than a chain of selects
-_OUTSIDE = np.iinfo(np.int32).max  # an index that a scatter drops
-
-
-class OnlineReferences(NamedTuple):
-    """Where the reference weights are, and their moments; one scalar for each mode.
-
-    Attributes:
-      leaf: the leaf's number in tree order.
-      offset: the offset in the raveled leaf.
-      origin: the first fitted record.
-      last: the last record.
-      mean: r̄, minus `origin`.
-      spread: S.
-    """
-
-    leaf: Int32[ArrayLike, "*seeds modes"]
-    offset: Int32[ArrayLike, "*seeds modes"]
-    origin: Float32[ArrayLike, "*seeds modes"]
-    last: Float32[ArrayLike, "*seeds modes"]
-    mean: Float32[ArrayLike, "*seeds modes"]
-    spread: Float32[ArrayLike, "*seeds modes"]
+from cmd_jax.types import Array, Params, PyTree
 
 
 class OnlineState(NamedTuple):
@@ -59,18 +42,18 @@ class OnlineState(NamedTuple):
       forgetting: λ.
       references: the reference weights.
       origin: the first fitted record; in carried leaves the last record.
-      labels: c, uint8; None in carried leaves, like `mean` and `covariance`.
-      mean: μ, minus `origin`, float32.
-      covariance: C, float32; the slope is C / S.
+      labels: c, uint8; None in carried leaves, like `moments`.
+      moments: the mean μ, minus `origin`, and as the imaginary part the covariance C;
+        the slope is C / S. XLA CPU compiles a loop for each array that it returns: with
+        two arrays an update would take nearly twice as long.
     """
 
-    num_records: Float32[ArrayLike, "*seeds"]
-    forgetting: Float32[ArrayLike, "*seeds"]
+    num_records: Float32[Array, "*seeds"]
+    forgetting: Float32[Array, "*seeds"]
     references: OnlineReferences
     origin: PyTree
     labels: PyTree
-    mean: PyTree
-    covariance: PyTree
+    moments: PyTree
 
 
 def online(decomposition: Decomposition, *, forgetting: float = 1.0) -> Estimator:
@@ -139,46 +122,34 @@ def _initial_state(
     decomposition: Decomposition, forgetting: float, params: Params
 ) -> OnlineState:
     """The decomposition's numbers, copied to where the parameters are."""
-    references, carried = _initial_references(decomposition), decomposition.carried
+    references = locate_references(
+        decomposition.references,
+        decomposition.reference_history,
+        decomposition.template,
+    )
+    carried = decomposition.carried
     structure = jax.tree.structure(decomposition.template)
     names = structure.unflatten(trees.leaf_names(decomposition.template))
 
-    def follow(name: str, value: Any, like: Any) -> Any:
+    def place(name: str, value: Any, like: Any) -> Any:
         return None if name in carried else place_like(value, like)
 
     def start(name: str, value: Any, like: Any) -> Any:
-        return place_like(carried.get(name, value).astype(like.dtype), like)
+        return place_like(np.asarray(carried.get(name, value), like.dtype), like)
 
-    covariance = jax.tree.map(
-        lambda slope, labels: slope * references.spread[labels],
-        decomposition.slope,
-        decomposition.labels,
+    def pair(mean: Any, slope: Any, labels: Any) -> Any:
+        return mean + np.complex64(1j) * (slope * references.spread[labels])
+
+    moments = jax.tree.map(
+        pair, decomposition.mean, decomposition.slope, decomposition.labels
     )
     return OnlineState(
         num_records=place_beside(np.float32(len(decomposition.steps)), params),
         forgetting=place_beside(np.float32(forgetting), params),
         references=place_beside(references, params),
         origin=jax.tree.map(start, names, decomposition.origin, params),
-        labels=jax.tree.map(follow, names, decomposition.labels, params),
-        mean=jax.tree.map(follow, names, decomposition.mean, params),
-        covariance=jax.tree.map(follow, names, covariance, params),
-    )
-
-
-def _initial_references(decomposition: Decomposition) -> OnlineReferences:
-    leaf, offset = trees.locate(
-        decomposition.references, trees.leaf_sizes(decomposition.template)
-    )
-    history = decomposition.reference_history
-    moved = history.astype(np.float64) - history[0]
-    mean = moved.mean(axis=0)
-    return OnlineReferences(
-        leaf=leaf.astype(np.int32),
-        offset=offset.astype(np.int32),
-        origin=history[0],
-        last=history[-1],
-        mean=mean.astype(np.float32),
-        spread=((moved - mean) ** 2).sum(axis=0).astype(np.float32),
+        labels=jax.tree.map(place, names, decomposition.labels, params),
+        moments=jax.tree.map(place, names, moments, params),
     )
 
 
@@ -186,105 +157,38 @@ def _update(state: OnlineState, params: Params) -> OnlineState:
     """One step of Welford's recursion."""
     check_params(params, like=state.origin)
     forgetting, n = state.forgetting, state.forgetting * state.num_records + 1
-    references, delta = _update_references(state, params, n)
+    references, delta = follow(state.references, params, n, forgetting)
 
-    def new_mean(leaf: Any, origin: Any, mean: Any) -> Any:
-        return None if mean is None else mean + (_moved(leaf, origin) - mean) / n
-
-    def new_covariance(
-        leaf: Any, origin: Any, labels: Any, mean: Any, covariance: Any
-    ) -> Any:
+    def new_moments(leaf: Any, origin: Any, labels: Any, moments: Any) -> Any:
         if labels is None:
             return None
-        innovation = _by_mode(delta, labels) * (_moved(leaf, origin) - mean)
-        return forgetting * covariance + innovation
+        moved = motion(leaf, origin).astype(jnp.float32)
+        mean = moments.real + (moved - moments.real) / n
+        covariance = forgetting * moments.imag + delta[labels] * (moved - mean)
+        return jax.lax.complex(mean, covariance)
 
     def new_origin(leaf: Any, origin: Any, labels: Any) -> Any:
         return leaf if labels is None else origin
 
-    mean = jax.tree.map(new_mean, params, state.origin, state.mean)
-    covariance = jax.tree.map(
-        new_covariance, params, state.origin, state.labels, mean, state.covariance
+    moments = jax.tree.map(
+        new_moments, params, state.origin, state.labels, state.moments
     )
     origin = jax.tree.map(new_origin, params, state.origin, state.labels)
-    return OnlineState(
-        n, forgetting, references, origin, state.labels, mean, covariance
-    )
-
-
-def _update_references(
-    state: OnlineState, params: Params, n: Array
-) -> tuple[OnlineReferences, Float32[Array, " modes"]]:
-    """The references with this record, and its distance δ from their means so far."""
-    old = state.references
-    last = _read(old, params)
-    delta = (last - old.origin) - old.mean
-    mean = old.mean + delta / n
-    spread = state.forgetting * old.spread + delta * ((last - old.origin) - mean)
-    return old._replace(last=last, mean=mean, spread=spread), delta
+    return OnlineState(n, forgetting, references, origin, state.labels, moments)
 
 
 def _params(state: OnlineState) -> Params:
     """What the modes give at the last record; the references are exact."""
     references = state.references
-    shift = (references.last - references.origin) - references.mean
     moves = references.spread > 0
-    factor = jnp.where(moves, shift / jnp.where(moves, references.spread, 1), 0)
+    spread = jnp.where(moves, references.spread, 1)
+    factor = jnp.where(moves, references.shift / spread, 0)
 
-    def estimate(origin: Any, labels: Any, mean: Any, covariance: Any) -> Any:
+    def estimate(origin: Any, labels: Any, moments: Any) -> Any:
         if labels is None:
             return origin
-        estimated = origin + (mean + covariance * _by_mode(factor, labels))
-        return estimated.astype(origin.dtype)
+        moved = moments.real + moments.imag * factor[labels]
+        return (origin + moved).astype(origin.dtype)
 
-    params = jax.tree.map(
-        estimate, state.origin, state.labels, state.mean, state.covariance
-    )
-    return _write(references, params)
-
-
-def _moved(leaf: Any, origin: Any) -> Array:
-    return motion(leaf, origin).astype(jnp.float32)
-
-
-def _by_mode(
-    table: Float32[Array, " modes"], labels: UInt8[Array, "*leaf"]
-) -> Float32[Array, "..."]:
-    """Each weight's entry of a table over the modes."""
-    if len(table) > _MOST_SELECTED:
-        return table[labels]
-    values = table[0]
-    for mode in range(1, len(table)):
-        values = jnp.where(labels == mode, table[mode], values)
-    return values
-
-
-def _read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
-    """The references' values: a few scalars of each leaf."""
-    values = jnp.zeros(references.leaf.shape, jnp.float32)
-    for number, leaf in enumerate(jax.tree.leaves(params)):
-        if trees.is_float(leaf) and leaf.size:
-            found = jnp.atleast_1d(leaf)[_index(references, leaf)]
-            values = jnp.where(references.leaf == number, found, values)
-    return values
-
-
-def _write(references: OnlineReferences, params: Params) -> Params:
-    """The parameters with the references' own values, which rounding may miss."""
-    leaves, structure = jax.tree.flatten(params)
-    for number, leaf in enumerate(leaves):
-        if trees.is_float(leaf) and leaf.size:
-            row, *rest = _index(references, leaf)
-            row = jnp.where(references.leaf == number, row, _OUTSIDE)
-            values = references.last.astype(leaf.dtype)
-            written = jnp.atleast_1d(leaf).at[(row, *rest)].set(values, mode="drop")
-            leaves[number] = written.reshape(leaf.shape)
-    return structure.unflatten(leaves)
-
-
-def _index(references: OnlineReferences, leaf: Any) -> tuple[Array, ...]:
-    """Where the references would be in a leaf; anywhere in it for those of others.
-
-    One index per axis: a leaf in parts on several devices need not be put together.
-    """
-    return jnp.unravel_index(references.offset, leaf.shape or (1,))
+    params = jax.tree.map(estimate, state.origin, state.labels, state.moments)
+    return write(references, params)

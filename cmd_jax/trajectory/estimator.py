@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from cmd_jax import host, sharding, trees
 from cmd_jax.trajectory.layout import check_leaves, make_layout
 from cmd_jax.trajectory.selection import leaf_indices
-from cmd_jax.types import Array, ArrayLike, Params, PyTree
+from cmd_jax.types import Array, Params, PyTree
 
 
 class Estimator(NamedTuple):
@@ -133,7 +134,7 @@ def motion(params: Any, origin: Any) -> Array:
     return jnp.asarray(params, dtype) - jnp.asarray(origin, dtype)
 
 
-def place_like(value: ArrayLike, leaf: Any) -> Array:
+def place_like(value: Any, leaf: Any) -> Array:
     """A copy of an array of the host, on devices as a leaf of its shape lies."""
     if _is_on_mesh(leaf):
         return sharding.place(np.array(value), leaf.sharding)
@@ -149,5 +150,5 @@ def place_beside(tree: PyTree, params: Params) -> PyTree:
 
 
 def _is_on_mesh(leaf: Any) -> bool:
-    is_known = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    is_known = isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer)
     return is_known and isinstance(leaf.sharding, NamedSharding)
