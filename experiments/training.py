@@ -26,6 +26,7 @@ from experiments.setup import (
     selection,
     with_dispatch,
 )
+from experiments.wall_time import WallTime
 
 _RESUME = "run the same command again to go on"
 
@@ -191,6 +192,7 @@ def train_group(
     keys = [jax.random.key(seed) for seed in group]
     checkpoints = Checkpoints(directory.checkpoints(group))
     states, start = _restore(setup, checkpoints, keys)
+    wall_time = WallTime(directory, group, resumed=start is not None)
     seeds = [directory.seed(seed) for seed in group]
     with processes.together():
         metrics, recorder = _open_outputs(setup, seeds, keys, start)
@@ -214,6 +216,7 @@ def train_group(
                 should_stop=should_stop,
             ),
             _ProgressHook(advance, setup.steps_per_epoch),
+            wall_time,
         )
         try:
             states, step = train.train(
@@ -231,6 +234,7 @@ def train_group(
                 f"seed {group[error.seed_index]}: {error}; {_last_good(checkpoints)}. "
                 "Lower config.optimizer.learning_rate"
             ) from error
+    wall_time.write()
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {_RESUME}")
     return states
