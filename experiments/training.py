@@ -209,6 +209,7 @@ def train_group(
         hooks = (
             metrics,
             recorder,
+            wall_time,
             train.CheckpointHook(
                 checkpoints,
                 every_seconds=config.train.checkpoint_every_seconds,
@@ -216,7 +217,6 @@ def train_group(
                 should_stop=should_stop,
             ),
             _ProgressHook(advance, setup.steps_per_epoch),
-            wall_time,
         )
         try:
             states, step = train.train(

@@ -74,7 +74,9 @@ def make_run(repository, tmp_path):
             null = {f"null_{metric}": 0.5 for metric in fit}
             results = {"accuracy": accuracy, "statistics": "none", **fit, **null}
             curves = {f"accuracy_{m}": np.array([0.5, x]) for m, x in accuracy.items()}
-            directory.seed(seed).finish(results, {"evaluated_epochs": [1, 2], **curves})
+            directory.seed(seed).finish(
+                results, {"evaluated_epochs": np.arange(2), **curves}
+            )
         return directory
 
     return make

@@ -21,7 +21,7 @@ METHODS = {
     "swa": "SWA",
     "lawa": "LAWA",
     "online": "Online CMD",
-    "random_references": "random references",
+    "random_references": "Online CMD, random references",
     "cmd": "post-hoc CMD",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
@@ -138,7 +138,7 @@ def _compared(line: Line) -> list[list[Cell]]:
         for method, name in names.items()
     ]
     rows += [[line.label, n, None, line.paper[n], *[None] * 5] for n in published]
-    return sorted(rows, key=lambda row: order.index(row[1]))
+    return sorted(rows, key=lambda row: order.index(str(row[1])))
 
 
 def _difference_cell(differences: Mapping[int, float]) -> str | None:

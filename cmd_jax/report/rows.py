@@ -114,7 +114,7 @@ def _rows(
     results = run.seed(seed).results()
     versions = {"python": environment["python"], **environment["versions"]}
     wall_times = [item for item in run.wall_times().items() if seed in item[0]]
-    together, seconds = wall_times[0] if wall_times else (None, None)
+    together, seconds = wall_times[0] if wall_times else ((), None)
     return [
         Row(
             config=document["name"],
@@ -130,7 +130,7 @@ def _rows(
             versions=", ".join(f"{name} {text}" for name, text in versions.items()),
             hardware=_hardware(environment),
             wall_seconds=seconds,
-            seeds_together=together and len(together),
+            seeds_together=len(together) or None,
         )
         for (method, metric), value in _numbers(results).items()
     ]
