@@ -33,7 +33,8 @@ from cmd_jax.trajectory import StoredTrajectory
 _WIDTH = 2**17  # weights that are fitted at a time
 _BLAS_WIDTH = 2**16  # likewise, with products by BLAS,
 _BLAS_STEP = 2**12  # which multiplies so many at a time, from a cache
-_MOST_WRITTEN_OUT = 512  # records times modes
+_MOST_WRITTEN_OUT = 512  # records times modes, and
+_LEAST_WRITTEN_OUT = 10**8  # records times weights: it takes a second to compile
 
 Result = TypeVar("Result")
 
@@ -74,7 +75,9 @@ def on_cores(
     Returns:
       What `write` returned, piece by piece.
     """
-    fit, width = _fastest(len(trajectory), references)
+    leaves = list(leaves)
+    num_weights = int(trees.leaf_sizes(trajectory.template)[leaves].sum())
+    fit, width = _fastest(len(trajectory), num_weights, references)
 
     def work(block: Block) -> Result:
         num_weights = block.stop - block.start
@@ -87,15 +90,16 @@ def on_cores(
 
 
 def _fastest(
-    num_records: int, references: References
+    num_records: int, num_weights: int, references: References
 ) -> tuple[Callable[[Float32[np.ndarray, "records weights"]], Packed], int]:
     """The function that fits a block the fastest, and the width of its blocks."""
     on_device = jax.device_put(references)
     if jax.default_backend() != "cpu":
         return functools.partial(fit_motion, references=on_device), _WIDTH
-    if num_records * len(references.norm) > _MOST_WRITTEN_OUT:
-        return _HostProducts(references), _BLAS_WIDTH
-    return lambda history: fit_rows(tuple(history), on_device), _WIDTH
+    short = num_records * len(references.norm) <= _MOST_WRITTEN_OUT
+    if short and num_records * num_weights >= _LEAST_WRITTEN_OUT:
+        return lambda history: fit_rows(tuple(history), on_device), _WIDTH
+    return _HostProducts(references), _BLAS_WIDTH
 
 
 class _HostProducts(threading.local):
