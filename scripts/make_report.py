@@ -56,18 +56,33 @@ def make_parser() -> argparse.ArgumentParser:
 
 def write_report(path: pathlib.Path, finished: Sequence[FinishedRun]) -> None:
     """Writes the page over the runs."""
-    lines = [_line(run) for run in finished]
+    shared = _shared_fields(finished)
+    lines = [_line(run, shared) for run in finished]
     write_page(
         path,
         "Runs, side by side",
-        [_summary(lines), _differences(lines), _curves(finished), _runs(finished)],
-        subtitle=", ".join(line.label for line in lines),
+        [
+            _summary(lines),
+            _differences(lines),
+            _curves(finished, lines),
+            _runs(finished, lines),
+        ],
+        subtitle=f"All with {' '.join(shared)}." if shared else "",
         highlights=[(line.label, _headline(line)) for line in lines],
     )
 
 
-def _line(run: FinishedRun) -> Line:
-    return Line(run.label, run.rows, run.directory.config()["config"]["paper"])
+def _shared_fields(finished: Sequence[FinishedRun]) -> list[str]:
+    """The fields in which all of several runs differ alike from their configs."""
+    if len(finished) == 1:
+        return []
+    first, *others = [run.label.split(" ")[1:] for run in finished]
+    return [field for field in first if all(field in other for other in others)]
+
+
+def _line(run: FinishedRun, shared: Sequence[str]) -> Line:
+    label = " ".join(word for word in run.label.split(" ") if word not in shared)
+    return Line(label, run.rows, run.directory.config()["config"]["paper"])
 
 
 def _headline(line: Line) -> str:
@@ -102,34 +117,35 @@ def _differences(lines: Sequence[Line]) -> Section:
     )
 
 
-def _curves(finished: Sequence[FinishedRun]) -> Section:
-    drawn = [figure for run in finished if (figure := _figure(run))]
+def _curves(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> Section:
+    pairs = zip(finished, lines, strict=True)
+    drawn = [figure for run, line in pairs if (figure := _figure(run, line))]
     text = "" if drawn else "No run has tested its records."
     return Section("Accuracy by epoch", text, drawn)
 
 
-def _figure(run: FinishedRun) -> Figure | None:
+def _figure(run: FinishedRun, line: Line) -> Figure | None:
     """The accuracy of each method by epoch; None where records were not tested."""
     seeds = run.directory.finished_seeds()
     arrays = [run.directory.seed(seed).arrays() for seed in seeds]
-    methods = Line(run.label, run.rows, {}).methods()
+    methods = line.methods()
     if not methods:
         return None
     curves = {
         METHODS.get(method, method): np.stack([a[f"accuracy_{method}"] for a in arrays])
         for method in methods
     }
-    caption = f"Test accuracy of {run.label}; seeds {', '.join(map(str, seeds))}."
+    caption = f"Test accuracy of {line.label}; seeds {', '.join(map(str, seeds))}."
     return Figure(caption, figures.accuracy(arrays[0]["evaluated_epochs"], curves))
 
 
-def _runs(finished: Sequence[FinishedRun]) -> Section:
+def _runs(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> Section:
     rows = []
-    for run in finished:
+    for run, line in zip(finished, lines, strict=True):
         first = run.rows[0]
         rows.append(
             [
-                run.label,
+                line.label,
                 run.directory.root.resolve().name,
                 ", ".join(map(str, run.directory.finished_seeds())),
                 first.commit[:8] or None,

@@ -68,6 +68,21 @@ def test_the_page_asks_for_nothing_from_outside_and_fits_a_phone(page):
     assert len(page) < 300_000
 
 
+def test_fields_that_all_runs_share_are_said_once(make_report, make_run, tmp_path):
+    path = tmp_path / "report.html"
+    runs = [
+        make_run(
+            f"{rate}", {0: {"sgd": 0.5}}, data__flip=True, optimizer__momentum=rate
+        )
+        for rate in (0.5, 0.9)
+    ]
+    make_report.main([*(str(run.root) for run in runs), "--output", str(path)])
+    text = Page(path.read_text()).text
+    assert "All with data.flip=true." in text
+    assert "digits optimizer.momentum=0.5" in text
+    assert not any("digits data.flip" in part for part in text)
+
+
 def test_without_online_cmd_the_page_says_so(make_report, make_run, tmp_path):
     run, path = make_run("run", {0: {"sgd": 0.5}}), tmp_path / "report.html"
     make_report.main([str(run.root), "--output", str(path)])
