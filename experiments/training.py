@@ -27,6 +27,7 @@ from experiments.setup import (
     selection,
     with_dispatch,
 )
+from experiments.wall_time import WallTime
 
 _RESUME = "run the same command again to go on"
 
@@ -192,6 +193,7 @@ def train_group(
     keys = [jax.random.key(seed) for seed in group]
     checkpoints = Checkpoints(directory.checkpoints(group))
     states, start = _restore(setup, checkpoints, keys)
+    wall_time = WallTime(directory, group, resumed=start is not None)
     seeds = [directory.seed(seed) for seed in group]
     with processes.together():
         metrics, recorder = _open_outputs(setup, seeds, keys, start)
@@ -208,6 +210,7 @@ def train_group(
         hooks = (
             metrics,
             recorder,
+            wall_time,
             train.CheckpointHook(
                 checkpoints,
                 every_seconds=config.train.checkpoint_every_seconds,
@@ -232,6 +235,7 @@ def train_group(
                 f"seed {group[error.seed_index]}: {error}; {_last_good(checkpoints)}. "
                 "Lower config.optimizer.learning_rate"
             ) from error
+    wall_time.write()
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {_RESUME}")
     return states
