@@ -80,6 +80,8 @@ _STYLE = {
     "ytick.labelsize": 8,
 }
 
+_NUM_LEVELS = 13
+
 # Matplotlib's style is a global of the process; it is ours only while this is held.
 _style_lock = threading.Lock()
 
@@ -162,3 +164,29 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, above them: what is labelled in `axes`."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+
+
+def draw_field(
+    axes: Axes,
+    x: Num[ArrayLike, " columns"],
+    y: Num[ArrayLike, " rows"],
+    values: Num[ArrayLike, "rows columns"],
+) -> Any:
+    """Filled contours of a quantity over a plane, light where it is low.
+
+    The highest tenth shares one colour, so that a wall does not hide the valley; what
+    is not finite stays blank.
+
+    Returns:
+      What a colour bar is made of.
+    """
+    values = np.ma.masked_invalid(np.asarray(values, np.float64))
+    finite = values.compressed() if values.count() else np.zeros(1)
+    low, high = finite.min(), np.quantile(finite, 0.9)
+    if not high > low + 1e-9 * abs(low):
+        high = low + max(abs(low), 1.0) * 1e-3
+    levels = np.linspace(low, high, _NUM_LEVELS)
+    axes.grid(visible=False)
+    return axes.contourf(
+        np.asarray(x), np.asarray(y), values, levels, cmap="YlGnBu", extend="max"
+    )
