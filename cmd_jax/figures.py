@@ -171,22 +171,25 @@ def draw_field(
     x: Num[ArrayLike, " columns"],
     y: Num[ArrayLike, " rows"],
     values: Num[ArrayLike, "rows columns"],
-) -> Any:
-    """Filled contours of a quantity over a plane, light where it is low.
+    *,
+    label: str = "",
+) -> None:
+    """Filled contours of a quantity over a plane, light where it is low, and their bar.
 
     The highest tenth shares one colour, so that a wall does not hide the valley; what
     is not finite stays blank.
-
-    Returns:
-      What a colour bar is made of.
     """
     values = np.ma.masked_invalid(np.asarray(values, np.float64))
     finite = values.compressed() if values.count() else np.zeros(1)
     low, high = finite.min(), np.quantile(finite, 0.9)
     if not high > low + 1e-9 * abs(low):
-        high = low + max(abs(low), 1.0) * 1e-3
+        high = low + 1e-3 * max(abs(low), 1)
     levels = np.linspace(low, high, _NUM_LEVELS)
     axes.grid(visible=False)
-    return axes.contourf(
+    field = axes.contourf(
         np.asarray(x), np.asarray(y), values, levels, cmap="YlGnBu", extend="max"
     )
+    ticks = levels[:: _NUM_LEVELS // 3]
+    bar = axes.figure.colorbar(field, ax=axes, ticks=ticks, label=label)
+    bar.ax.set_yticklabels([f"{tick:.3g}" for tick in ticks])
+    bar.outline.set_visible(False)

@@ -28,7 +28,7 @@ from experiments.setup import Setup, records_whole_network
 
 Arrays = dict[str, np.ndarray]
 
-_CANDIDATES = (1, 2, 3, 5, 10, 20)
+_CANDIDATES = (1, 2, 5, 10, 20, 50, 100)  # up to twice the config's M, which joins
 _MAX_EXAMPLES = 500  # of each set
 _SIDES = {100_000: 17, 1_000_000: 11}  # of the grids, by the size of the network
 _MARGIN = 0.15  # of the plane beyond the path, as a share of its extent
@@ -71,14 +71,14 @@ def analyse(
 
 
 def _choice(setup: Setup, recorded: StoredTrajectory, key: Key) -> Arrays:
-    options = _without_num_modes(setup)
-    most = options["num_samples"]
+    num_modes = setup.config.modes.num_modes
+    most = min(2 * num_modes, setup.config.modes.num_samples)
     found = modes.choose_num_modes(
         recorded,
-        candidates=[number for number in _CANDIDATES if number <= most],
+        candidates=[num_modes, *(number for number in _CANDIDATES if number <= most)],
         mesh=setup.mesh,
         key=key,
-        **options,
+        **_without_num_modes(setup),
     )
     return {
         "choice_candidates": found.candidates,

@@ -85,7 +85,7 @@ def test_the_band_is_one_sample_standard_deviation():
 def test_any_field_is_drawn(values):
     def plot(figure):
         axes = figure.subplots()
-        figure.colorbar(figures.draw_field(axes, np.arange(4), np.arange(3), values))
+        figures.draw_field(axes, np.arange(4), np.arange(3), values, label="height")
 
     ElementTree.fromstring(figures.draw(plot, height=3))
 

@@ -93,13 +93,13 @@ def choose_num_modes(
       >>> weights = hidden[:, rng.integers(0, 3, 300)] * rng.uniform(1, 2, 300)
       >>> found = modes.choose_num_modes(
       ...     Trajectory({"w": np.float32(weights)}, np.arange(30)),
-      ...     candidates=(1, 2, 3, 5),
+      ...     candidates=(2, 3),
       ...     num_samples=100,
       ...     num_walks=1000,
       ...     key=jax.random.key(0),
       ... )
-      >>> found.suggested, found.r_squared.round(3).tolist()[2:]
-      (3, [1.0, 1.0])
+      >>> found.suggested, found.r_squared.round(1).tolist()
+      (3, [0.8, 1.0])
     """
     numbers = sorted(set(candidates))
     if not numbers:

@@ -57,6 +57,6 @@ def num_modes(
         above.set_title("gain over random walks")
         if suggested is not None:
             place = above.get_xaxis_transform()
-            above.text(suggested, 0.03, f" M = {suggested}", transform=place)
+            above.text(suggested, 0.4, f" M = {suggested}", transform=place)
 
     return draw(plot, height=3.1)

@@ -52,9 +52,7 @@ def landscape(
         panels = grid_of_panels(figure, len(names), 2, sharex=True, sharey=True)
         for number, axes in enumerate(panels):
             axes.set_title(names[number])
-            field = draw_field(axes, x, y, losses[:, :, number])
-            bar = figure.colorbar(field, ax=axes)
-            bar.outline.set_visible(False)
+            draw_field(axes, x, y, losses[:, :, number])
             _mark(axes, *place, color=_BLACK, label="CMD, last record")
             row, column = _lowest(losses[:, :, number])
             _mark(axes, x[column], y[row], color=_RED, label="lowest on the grid")

@@ -42,9 +42,7 @@ def path(
         axes, ink = figure.subplots(), INK
         if x is not None and y is not None and losses is not None:
             ink = _BLACK
-            bar = figure.colorbar(draw_field(axes, x, y, losses), ax=axes)
-            bar.outline.set_visible(False)
-            bar.set_label("loss in the plane")
+            draw_field(axes, x, y, losses, label="loss in the plane")
         axes.plot(*coordinates.T, color=ink, lw=1, marker=".", ms=4)
         for label, record, color in (("first", 0, ink), ("last", -1, _RED)):
             place, name = coordinates[record], f"{label} record"

@@ -38,7 +38,12 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
         "landscape": (
             np.linspace(1, 3, num_records + 1),
             np.linspace(-1, 1, num_records + 2),
-            rng.random((num_records + 2, num_records + 1, num_modes)),
+            np.add.outer(
+                np.linspace(-1, 1, num_records + 2) ** 2,
+                np.multiply.outer(
+                    np.linspace(0, 1, num_records + 1), 1 + np.arange(num_modes)
+                ),
+            ),
             np.array([2.0, 0.0]),
             [f"panel {i}" for i in range(num_modes)],
         ),

@@ -76,7 +76,11 @@ def test_other_numbers_of_modes_and_too_small_grids_are_refused(
     make_walks, as_tree, pair, key
 ):
     three = modes.decompose(
-        as_tree(make_walks(9, 90)), num_modes=3, num_samples=50, key=key
+        as_tree(make_walks(9, 90)),
+        num_modes=3,
+        num_samples=90,
+        method="hierarchical",
+        key=key,
     )
     with pytest.raises(ValueError, match="has 3 modes; a landscape is drawn over 2"):
         modes.reference_landscape(ravel, three)
