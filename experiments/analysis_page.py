@@ -110,8 +110,10 @@ def _path(arrays: Seeds, first_seed: int) -> Section:
         f"are {mean_std(lengths[:, 1])} apart."
     )
     explained = np.stack([one["path_explained"].sum() for one in arrays])
-    names = ("coordinates", "explained", "x", "y", "losses")
-    image = path_figures.path(*(seed.get(f"path_{name}") for name in names))
+    around = None
+    if "path_losses" in seed:
+        around = (seed["path_x"], seed["path_y"], seed["path_losses"])
+    image = path_figures.path(seed["path_coordinates"], seed["path_explained"], around)
     colours = (
         "Colours are the training loss of networks in the plane; the records lie above "
         "or below it."
@@ -120,7 +122,7 @@ def _path(arrays: Seeds, first_seed: int) -> Section:
         title,
         "The plane that the recorded networks stay closest to: their first two "
         f"principal components, with {mean_std(100 * explained, digits=1)} % of the "
-        f"variance. {colours if 'path_losses' in seed else ''} {length}",
+        f"variance. {colours if around else ''} {length}",
         [Figure(f"The records in their principal plane, seed {first_seed}.", image)],
     )
 

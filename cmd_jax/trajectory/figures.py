@@ -13,18 +13,15 @@ _BLACK = "#000000"  # no neutral colour: the path is dark on the field in every 
 def path(
     coordinates: Float[ArrayLike, "records 2"],
     explained: Float[ArrayLike, "2"],
-    x: Float[ArrayLike, " columns"] | None = None,
-    y: Float[ArrayLike, " rows"] | None = None,
-    losses: Float[ArrayLike, "rows columns"] | None = None,
+    around: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
 ) -> bytes:
     """The records projected to their principal plane, over the loss in that plane.
 
     Args:
       coordinates: of each record, from `principal_plane`.
       explained: the share of the variance along each axis.
-      x: places along the first axis, or None where no loss is known.
-      y: places along the second.
-      losses: the loss of the networks in the plane, at these places.
+      around: places along the first axis and along the second, and the losses [second,
+        first] of the networks there; None where they are not known.
 
     Returns:
       An SVG image. The axes have one scale: lengths are distances of networks.
@@ -40,9 +37,9 @@ def path(
 
     def plot(figure: Figure) -> None:
         axes, ink = figure.subplots(), INK
-        if x is not None and y is not None and losses is not None:
+        if around is not None:
             ink = _BLACK
-            draw_field(axes, x, y, losses, label="loss in the plane")
+            draw_field(axes, *around, label="loss in the plane")
         axes.plot(*coordinates.T, color=ink, lw=1, marker=".", ms=4)
         for label, record, color in (("first", 0, ink), ("last", -1, _RED)):
             place, name = coordinates[record], f"{label} record"

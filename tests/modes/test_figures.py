@@ -38,16 +38,17 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
         "landscape": (
             np.linspace(1, 3, num_records + 1),
             np.linspace(-1, 1, num_records + 2),
-            np.add.outer(
-                np.linspace(-1, 1, num_records + 2) ** 2,
-                np.multiply.outer(
-                    np.linspace(0, 1, num_records + 1), 1 + np.arange(num_modes)
-                ),
-            ),
+            _bowls(num_records + 2, num_records + 1, min(num_modes, 4)),
             np.array([2.0, 0.0]),
-            [f"panel {i}" for i in range(num_modes)],
+            [f"panel {i}" for i in range(min(num_modes, 4))],
         ),
     }
+
+
+def _bowls(*shape):
+    """Smooth losses on a grid, another one in each panel."""
+    y, x, panel = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    return x**2 + (2 + panel) * y**2
 
 
 NAMES = sorted(inputs())

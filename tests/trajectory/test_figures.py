@@ -11,8 +11,7 @@ def path(num_records, *, losses):
     turns = np.linspace(0, 4, num_records)
     coordinates = np.stack([turns, np.sin(turns)], axis=1)
     field = (np.arange(4.0), np.arange(3.0), np.arange(12.0).reshape(3, 4))
-    given = field if losses else ()
-    return figures.path(coordinates, np.array([0.75, 0.2]), *given)
+    return figures.path(coordinates, np.array([0.75, 0.2]), field if losses else None)
 
 
 def test_a_path_with_and_without_losses():
