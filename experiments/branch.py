@@ -2,8 +2,9 @@
 
 The parameters are those of the record. Optimizer state and the objective's state
 (running statistics) are taken from the source's checkpoint of the very same step where
-there is one and it fits; else they are initial ones. The new run begins at step 0: its
-learning-rate schedule and its batches start anew.
+there is one and it fits; else the optimizer begins anew, and running statistics are
+re-estimated. The new run begins at step 0: its learning-rate schedule and its batches
+start anew.
 """
 
 import pathlib
@@ -69,6 +70,7 @@ def begin(
     config: ConfigDict,
     states: train.States,
     directories: Mapping[int, runs.SeedDirectory],
+    reestimate: train.Reestimate,
 ) -> train.States:
     """The states at the branch point; says, and writes, what each is made of.
 
@@ -76,10 +78,11 @@ def begin(
       config: resolved.
       states: the initial states, one for each seed.
       directories: by seed, in the order of the states.
+      reestimate: gives running statistics where the source has none to take.
     """
     begun = []
     for state, (seed, directory) in zip(states, directories.items(), strict=True):
-        state, origin = _begin_seed(config, state, seed)
+        state, origin = _begin_seed(config, state, seed, reestimate)
         progress.say(f"seed {seed}: {describe(config)}{_said(origin)}")
         if processes.is_primary():
             files.write_json(directory.branch, origin)
@@ -93,14 +96,18 @@ def _said(origin: dict[str, Any]) -> str:
 
 
 def _begin_seed(
-    config: ConfigDict, state: train.TrainState, seed: int
+    config: ConfigDict,
+    state: train.TrainState,
+    seed: int,
+    reestimate: train.Reestimate,
 ) -> tuple[train.TrainState, dict[str, Any]]:
     """A seed's state at the branch point, and where its parts come from."""
     block = config.branch
     run = runs.RunDirectory(pathlib.Path(block.run))
     source = _source_seed(config, seed)
     stored = _open(run, source, state.params, verify=False)
-    parts: dict[str, PyTree] = {"params": stored[_record(stored, block.step)]}
+    params = stored[_record(stored, block.step)]
+    parts: dict[str, PyTree] = {"params": params}
     origin = {
         "run": block.run,
         "hash": block.source,
@@ -108,23 +115,29 @@ def _begin_seed(
         "step": block.step,
     }
     checkpoint = _checkpoint(run, source, block.step)
-    for name in _FROM_CHECKPOINT:
-        initial = getattr(state, name)
-        parts[name], origin[name] = _adopt(initial, checkpoint, name)
+    anew = {
+        "optimizer_state": ("initial", lambda: state.optimizer_state),
+        "state": ("re-estimated", lambda: reestimate(params, state.state)),
+    }
+    for name, (word, make) in anew.items():
+        part, origin[name] = _adopt(getattr(state, name), checkpoint, name)
+        if part is None:
+            part, origin[name] = make(), f"{word} ({origin[name]})"
+        parts[name] = part
     begun = state._replace(**parts)
     return jax.device_put(begun, jax.tree.map(lambda x: x.sharding, state)), origin
 
 
 def _adopt(
     initial: PyTree, checkpoint: dict[str, PyTree] | None, name: str
-) -> tuple[PyTree, str]:
-    """A part of a checkpoint in the structure of `initial`, or `initial`; and which."""
+) -> tuple[PyTree | None, str]:
+    """A part of a checkpoint in the structure of `initial`, or None; and why."""
     leaves, structure = jax.tree.flatten(initial)
     taken = [not flag for flag in _of_schedule(initial)]
     if not any(taken):
         return initial, "none"
     if checkpoint is None:
-        return initial, "initial (the source has no checkpoint of that step)"
+        return None, "the source has no checkpoint of that step"
     part = checkpoint.get(name)
     found = dict(zip(trees.leaf_names(part), jax.tree.leaves(part), strict=True))
     adopted = [
@@ -135,7 +148,7 @@ def _adopt(
     ]
     pairs = zip(adopted, leaves, strict=True)
     if any(x is None or (x.shape, x.dtype) != (y.shape, y.dtype) for x, y in pairs):
-        return initial, "initial (the source's is of another kind)"
+        return None, "the source's is of another kind"
     return structure.unflatten(adopted), "of the source's checkpoint"
 
 

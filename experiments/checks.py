@@ -5,10 +5,11 @@ anything is written. The options of data sets, networks, optimizers and of the s
 own methods are checked where they are used.
 """
 
+import contextlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -110,6 +111,15 @@ def _check_names(found: Iterable[str], allowed: Iterable[str], name: str) -> Non
                 f"{name} has no field {field!r}{did_you_mean(field, allowed)}; allowed "
                 f"are {', '.join(sorted(allowed))}"
             )
+
+
+@contextlib.contextmanager
+def about(fields: str) -> Iterator[None]:
+    """Adds to a ValueError of the body which fields of the config it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error} (see {fields})") from error
 
 
 def check_memory(what: str, num_bytes: int) -> None:

@@ -16,7 +16,7 @@ from cmd_jax import host, modes, processes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Array, Params
 from experiments import estimate, modes_analysis, modes_page, progress, training
-from experiments.checks import check_memory
+from experiments.checks import about, check_memory
 from experiments.setup import (
     Options,
     Setup,
@@ -37,11 +37,12 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
     with processes.together():
         setup = prepare(config, options.data_directory, {"modes": _FIELDS})
-        modes.check_sizes(
-            num_records=len(setup.schedule) - 1,
-            num_weights=num_recorded(setup),
-            **config.modes,
-        )
+        with about("config.modes, and config.record of what config.model has"):
+            modes.check_sizes(
+                num_records=len(setup.schedule) - 1,
+                num_weights=num_recorded(setup),
+                **config.modes,
+            )
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:

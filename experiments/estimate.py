@@ -19,10 +19,7 @@ def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
     """Prints parameters, steps, history, time and directory; writes nothing."""
     num_seeds, num_records = len(setup.seeds), len(setup.schedule)
     history = num_records * record_bytes(setup)
-    keys = [jax.random.key(seed) for seed in setup.seeds]
-    seconds = training_seconds(
-        setup, make_chunk(setup, keys), initial_states(setup, keys)
-    )
+    seconds = measure(setup)
     rows = (
         ("parameters", f"{trees.count(setup.template.params):,}"),
         ("seeds", ", ".join(map(str, setup.seeds))),
@@ -41,6 +38,12 @@ def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
         rows += (("branch", branch.describe(setup.config)),)
     for label, value in rows:
         progress.say(f"{label:<12}{value}")
+
+
+def measure(setup: Setup) -> float:
+    """Seconds of training all seeds from the start, by a few steps of them."""
+    keys = [jax.random.key(seed) for seed in setup.seeds]
+    return training_seconds(setup, make_chunk(setup, keys), initial_states(setup, keys))
 
 
 def announce(

@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from cmd_jax import data, models, sharding, train, trajectory, trees
 from cmd_jax.types import Array, Key
 from experiments import branch
-from experiments.checks import check_config, check_memory
+from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
 _MAX_RECORDS = 10**6
@@ -96,7 +96,8 @@ def prepare(
     schedule = _record_schedule(config.record, steps_per_epoch, num_steps)
     options = config.optimizer.to_dict()
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
-    optimizer = train.create_optimizer(**options, num_steps=num_steps)
+    with about("config.optimizer"):
+        optimizer = train.create_optimizer(**options, num_steps=num_steps)
     preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
     dispatch = config.train.dispatch
     if dispatch == "auto" and placement == "host":
@@ -125,7 +126,8 @@ def prepare(
         f"config.model with {config.train.num_seeds} seeds and their optimizer",
         config.train.num_seeds * _num_bytes(setup.template),
     )
-    record_bytes(setup)  # refuses a selection that fits no network
+    with about("config.record"):
+        record_bytes(setup)  # refuses a selection that fits no network
     params = setup.template.params
     return setup._replace(config=branch.resolve(config, setup.seeds, params))
 

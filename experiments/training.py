@@ -23,6 +23,7 @@ from experiments.setup import (
     Setup,
     initial_states,
     make_chunk,
+    make_reestimate,
     selection,
     with_dispatch,
 )
@@ -197,7 +198,7 @@ def train_group(
     if start is None:
         if config.branch.run:
             directories = dict(zip(group, seeds, strict=True))
-            states = branch.begin(config, states, directories)
+            states = branch.begin(config, states, directories, make_reestimate(setup))
         metrics.write_initial(states)
         recorder.record_initial(states)
     step, chunk = start or 0, make_chunk(setup, keys)

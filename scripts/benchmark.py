@@ -135,11 +135,13 @@ def main(argv: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> in
         chosen = select(flags.case, cases)
     except ValueError as error:
         parser.error(str(error))
-    header, rows = machine(), [run(case, flags.repeats) for case in chosen]
+    header, rows = machine(), []
+    for case in chosen:
+        rows.append(run(case, flags.repeats))
+        if flags.json:  # after each: the next may take minutes
+            raw = {"machine": header, "cases": [row._asdict() for row in rows]}
+            files.write_json(flags.json, raw)
     print(markdown(header, rows))
-    if flags.json:
-        raw = {"machine": header, "cases": [row._asdict() for row in rows]}
-        files.write_json(flags.json, raw)
     return 0 if all(row.holds for row in rows) else 1
 
 

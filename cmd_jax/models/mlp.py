@@ -37,7 +37,7 @@ class MLP(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(isinstance(width, int) and width >= 1 for width in self.hidden):
+        if not all(type(width) is int and width >= 1 for width in self.hidden):
             raise ValueError(
                 f"hidden={self.hidden!r}; allowed are whole widths of at least 1"
             )

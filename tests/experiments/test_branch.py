@@ -4,6 +4,7 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -13,7 +14,7 @@ from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train import TrainState
 from cmd_jax.trajectory import Trajectory
 from experiments import branch, correlation_modes
-from experiments.setup import initial_states, prepare
+from experiments.setup import initial_states, make_reestimate, prepare
 
 STUDY = {"modes": correlation_modes._FIELDS}
 ADAM = (
@@ -51,7 +52,7 @@ def _begin(config, tmp_path):
     setup = prepare(config, None, STUDY)
     states = initial_states(setup, [jax.random.key(seed) for seed in setup.seeds])
     directories = {seed: SeedDirectory(tmp_path / str(seed)) for seed in setup.seeds}
-    begun = branch.begin(setup.config, states, directories)
+    begun = branch.begin(setup.config, states, directories, make_reestimate(setup))
     origins = [json.loads(d.branch.read_text()) for d in directories.values()]
     return setup, states, begun, origins
 
@@ -105,9 +106,24 @@ def test_running_statistics_are_taken_along():
     adopted, origin = branch._adopt(statistics, saved, "state")
     assert adopted["batch_stats"]["mean"].tolist() == [2, 2, 2]
     assert origin == "of the source's checkpoint"
-    adopted, origin = branch._adopt(statistics, None, "state")
-    assert adopted is statistics
-    assert origin.startswith("initial")
+
+
+def test_running_statistics_are_reestimated_where_there_is_no_checkpoint(
+    source, branch_config
+):
+    setup = prepare(branch_config(source, record=2), None, STUDY)
+    (state, _) = initial_states(setup, [jax.random.key(seed) for seed in setup.seeds])
+    state = state._replace(state={"batch_stats": {"mean": jnp.zeros(3)}})
+    seen = []
+
+    def reestimate(params, statistics):
+        seen.append(params)
+        return jax.tree.map(lambda x: x + 1, statistics)
+
+    begun, origin = branch._begin_seed(setup.config, state, 0, reestimate)
+    assert begun.state["batch_stats"]["mean"].tolist() == [1, 1, 1]
+    assert origin["state"].startswith("re-estimated (the source has no checkpoint")
+    assert jax.tree.all(jax.tree.map(np.array_equal, begun.params, seen[0]))
 
 
 def test_a_branch_is_named_by_what_it_starts_from(source, branch_config, tmp_path):

@@ -140,7 +140,7 @@ def try_run(run_main, tmp_path, capsys):
 def test_mutated_configs_run_or_are_refused_in_one_message(
     part, try_run, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(estimate, "measure", lambda setup: (1.0, 1.0))
+    monkeypatch.setattr(estimate, "measure", lambda setup: 1.0)
     monkeypatch.setenv("CMD_JAX_DATA", str(tmp_path / "no_data"))
     for number, (arguments, mutated) in enumerate(_mutations(part, tmp_path)):
         code, text = try_run(arguments, number, dry=True)
@@ -150,13 +150,28 @@ def test_mutated_configs_run_or_are_refused_in_one_message(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_takes_or_refuses_every_value(
+    field, try_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(estimate, "measure", lambda setup: 1.0)
+    monkeypatch.setenv("CMD_JAX_DATA", str(tmp_path / "no_data"))
+    for number, value in enumerate(VALUES):
+        override = f"--config.{field}={value}"
+        code, text = try_run((*SMOKE, override), number, dry=True)
+        assert code in (0, 2), (override, text)
+        assert text.count("error:") == (code == 2), (override, text)
+        assert code == 0 or _is_named(override, text), (override, text)
+
+
+@pytest.mark.slow
 def test_what_is_allowed_trains(try_run, tmp_path, monkeypatch):
     monkeypatch.setenv("CMD_JAX_DATA", str(tmp_path / "no_data"))
     mutations = [m for part in range(PARTS) for m in _mutations(part, tmp_path)]
     trained = 0
     for number, (arguments, _) in enumerate(mutations):
         with monkeypatch.context() as patch:
-            patch.setattr(estimate, "measure", lambda setup: (1.0, 1.0))
+            patch.setattr(estimate, "measure", lambda setup: 1.0)
             allowed, _ = try_run(arguments, f"dry_{number}", dry=True)
         if allowed == 0:
             code, text = try_run(arguments, number, dry=False)

@@ -27,9 +27,14 @@ def ravel(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
-@pytest.mark.parametrize("num_records", [3, 21, 80])
+@pytest.mark.parametrize("written_out", [True, False])
+@pytest.mark.parametrize("num_records", [3, 21])
 @pytest.mark.parametrize("size", [1.0, 1e4])
-def test_agrees_with_float64_least_squares(make_walks, as_tree, num_records, size):
+def test_agrees_with_float64_least_squares(
+    make_walks, as_tree, num_records, size, written_out, monkeypatch
+):
+    if written_out:
+        monkeypatch.setattr(one_pass, "_LEAST_WRITTEN_OUT", 0)
     history = make_walks(num_records, 5001, size=size)
     references = np.arange(0, 5000, 600)
     fit = fit_references(as_tree(history), references)
@@ -133,11 +138,11 @@ def test_permuting_the_weights_permutes_the_fit(make_walks, as_tree):
 def test_the_three_ways_to_multiply_agree(make_walks, monkeypatch):
     trajectory = Trajectory(make_walks(9, 9000, size=1e3), np.arange(9))
     references = np.array([1, 4000, 8000])
-    written_out = fit_references(trajectory, references)
     over_mesh = fit_references(trajectory, references, mesh=sharding.make_mesh(1))
-    monkeypatch.setattr(one_pass, "_MOST_WRITTEN_OUT", 0)
     monkeypatch.setattr(one_pass, "_BLAS_STEP", 1000)
     by_blas = fit_references(trajectory, references)
+    monkeypatch.setattr(one_pass, "_LEAST_WRITTEN_OUT", 0)
+    written_out = fit_references(trajectory, references)
     for other in (over_mesh, by_blas):
         assert (other.labels == written_out.labels).mean() > 0.999
         same = other.labels == written_out.labels
@@ -153,7 +158,7 @@ def test_block_size_does_not_matter(make_walks, monkeypatch):
     references = np.array([1, 8000])
     one = fit_references(trajectory, references)
     monkeypatch.setattr(blocks, "NARROW", 256)
-    monkeypatch.setattr(one_pass, "_WIDTH", 1024)
+    monkeypatch.setattr(one_pass, "_BLAS_WIDTH", 1024)
     other = fit_references(trajectory, references)
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_allclose(one.slope, other.slope, rtol=1e-5)
