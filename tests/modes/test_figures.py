@@ -14,6 +14,7 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
     """Arguments of each figure."""
     rng = np.random.default_rng(0)
     epochs = np.arange(num_records)
+    side = 1 + min(num_records, 49)  # the paper's grid is 50 by 50
     accuracies = rng.random((num_seeds, num_records), np.float32)
     references = rng.normal(size=(num_records, num_modes)).astype(np.float32)
     labels = np.arange(6) % num_modes
@@ -36,9 +37,9 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
             1,
         ),
         "landscape": (
-            np.linspace(1, 3, num_records + 1),
-            np.linspace(-1, 1, num_records + 2),
-            _bowls(num_records + 2, num_records + 1, min(num_modes, 4)),
+            np.linspace(1, 3, side),
+            np.linspace(-1, 1, side + 1),
+            _bowls(side + 1, side, min(num_modes, 4)),
             np.array([2.0, 0.0]),
             [f"panel {i}" for i in range(min(num_modes, 4))],
         ),
