@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from cmd_jax import host, modes, processes, rng, runs, train, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Array, Params
-from experiments import estimate, modes_page, progress, training
+from experiments import estimate, modes_analysis, modes_page, progress, training
 from experiments.checks import about, check_memory
 from experiments.setup import (
     Options,
@@ -83,6 +83,7 @@ def _finish_seed(
         "evaluated_epochs": epochs[_evaluated(len(recorded))],
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
+        **modes_analysis.analyse(setup, recorded, decomposition, state, key=key),
     }
     with processes.together():
         if processes.is_primary():

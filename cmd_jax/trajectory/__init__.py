@@ -2,7 +2,9 @@
 
 from cmd_jax.trajectory.array_files import write_safetensors
 from cmd_jax.trajectory.foreign import convert
+from cmd_jax.trajectory.geometry import PrincipalPlane, path_length, principal_plane
 from cmd_jax.trajectory.history import Trajectory
+from cmd_jax.trajectory.plane import Plane, interpolate, plane_metrics
 from cmd_jax.trajectory.recorder import Recorder
 from cmd_jax.trajectory.schedule import (
     Schedule,
@@ -14,6 +16,8 @@ from cmd_jax.trajectory.stored import StoredTrajectory
 from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
 
 __all__ = [
+    "Plane",
+    "PrincipalPlane",
     "Recorder",
     "Schedule",
     "StoredTrajectory",
@@ -22,7 +26,11 @@ __all__ = [
     "convert",
     "every_epochs",
     "every_steps",
+    "interpolate",
     "log_spaced",
+    "path_length",
+    "plane_metrics",
+    "principal_plane",
     "record_bytes",
     "write_safetensors",
 ]
