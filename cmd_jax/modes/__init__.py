@@ -9,6 +9,7 @@ from cmd_jax.modes.clustering import KMedoids, k_medoids
 from cmd_jax.modes.correlation import correlation_matrix
 from cmd_jax.modes.decomposition import Decomposition, check_sizes, decompose
 from cmd_jax.modes.fit import Fit, fit_references
+from cmd_jax.modes.foreign_loop import OnlineModes
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.landscape import (
     Landscape,
@@ -17,6 +18,8 @@ from cmd_jax.modes.landscape import (
 )
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.null import NullModel, random_walk_null
+from cmd_jax.modes.online_estimate import OnlineState, online
+from cmd_jax.modes.online_references import OnlineReferences
 from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.references import METHODS
 from cmd_jax.modes.sampling import sample_weights
@@ -30,6 +33,9 @@ __all__ = [
     "LayerSpread",
     "ModesChoice",
     "NullModel",
+    "OnlineModes",
+    "OnlineReferences",
+    "OnlineState",
     "TwoBlocks",
     "check_sizes",
     "choose_num_modes",
@@ -40,6 +46,7 @@ __all__ = [
     "hierarchical",
     "k_medoids",
     "layer_spread",
+    "online",
     "random_walk_null",
     "reconstruct",
     "reference_landscape",

@@ -1,6 +1,7 @@
 """Recording, storing and reading the history of a network's parameters."""
 
 from cmd_jax.trajectory.array_files import write_safetensors
+from cmd_jax.trajectory.estimator import Estimator, check_finite, check_params
 from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.geometry import PrincipalPlane, path_length, principal_plane
 from cmd_jax.trajectory.history import Trajectory
@@ -16,6 +17,7 @@ from cmd_jax.trajectory.stored import StoredTrajectory
 from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
 
 __all__ = [
+    "Estimator",
     "Plane",
     "PrincipalPlane",
     "Recorder",
@@ -23,6 +25,8 @@ __all__ = [
     "StoredTrajectory",
     "Trajectory",
     "TrajectoryWriter",
+    "check_finite",
+    "check_params",
     "convert",
     "every_epochs",
     "every_steps",

@@ -33,17 +33,22 @@ def resnet18_step() -> Work:
 
 def lenet5_training() -> Work:
     """LeNet-5 as in Table 1 on images of CIFAR-10's size, `NUM_STEPS` steps a call."""
-    network = models.create("lenet5", num_classes=10)
+    setting = lenet5()
+    return Work(
+        reference=bare_steps(*setting),
+        case=whole_loop(*setting, num_steps=NUM_STEPS),
+        counts={"images": NUM_STEPS * BATCH_SIZE},
+        note=f"{NUM_STEPS} steps of {BATCH_SIZE} images, one chunk",
+    )
+
+
+def lenet5() -> tuple[models.Network, optax.GradientTransformation, data.Dataset]:
+    """LeNet-5 as in Table 1, its optimizer, and images of CIFAR-10's size."""
     optimizer = train.create_optimizer(
         "adam", learning_rate=1e-3, momentum=0.9, num_steps=NUM_STEPS
     )
     dataset = data.synthetic(num_train=NUM_EXAMPLES, num_test=1)
-    return Work(
-        reference=bare_steps(network, optimizer, dataset),
-        case=whole_loop(network, optimizer, dataset, num_steps=NUM_STEPS),
-        counts={"images": NUM_STEPS * BATCH_SIZE},
-        note=f"{NUM_STEPS} steps of {BATCH_SIZE} images, one chunk",
-    )
+    return models.create("lenet5", num_classes=10), optimizer, dataset
 
 
 def whole_loop(
