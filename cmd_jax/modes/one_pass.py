@@ -8,7 +8,7 @@ fastest, and how much is done at a time.
 import functools
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,8 +36,6 @@ _BLAS_STEP = 2**12  # which multiplies so many at a time, from a cache
 _MOST_WRITTEN_OUT = 512  # records times modes, and
 _LEAST_WRITTEN_OUT = 10**8  # records times weights: it takes a second to compile
 
-Result = TypeVar("Result")
-
 
 class Piece(NamedTuple):
     """Some weights of a leaf with their fit.
@@ -61,8 +59,8 @@ def on_cores(
     trajectory: AnyTrajectory,
     leaves: Iterable[int],
     references: References,
-    write: Callable[[Piece], Result],
-) -> list[Result]:
+    write: Callable[[Piece], None],
+) -> None:
     """Fits the leaves on every core, or on this process's first accelerator.
 
     Args:
@@ -71,22 +69,19 @@ def on_cores(
       references: from `least_squares.normalise`.
       write: called from several threads at a time; what it is given is only valid
         until it returns.
-
-    Returns:
-      What `write` returned, piece by piece.
     """
     leaves = list(leaves)
     num_weights = int(trees.leaf_sizes(trajectory.template)[leaves].sum())
     fit, width = _fastest(len(trajectory), num_weights, references)
 
-    def work(block: Block) -> Result:
+    def work(block: Block) -> None:
         num_weights = block.stop - block.start
         fits = unpack(fit(block.history), num_weights)
-        return write(Piece(*block[:3], block.history[0, :num_weights], fits))
+        write(Piece(*block[:3], block.history[0, :num_weights], fits))
 
     # Blocks are shared out over threads here, so that BLAS shall not do it too.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        return map_blocks(trajectory, leaves, work, width=width)
+        map_blocks(trajectory, leaves, work, width=width)
 
 
 def _fastest(
@@ -133,10 +128,10 @@ def on_mesh(
     trajectory: AnyTrajectory,
     leaves: Iterable[int],
     references: References,
-    write: Callable[[Piece], Result],
+    write: Callable[[Piece], None],
     *,
     mesh: Mesh,
-) -> list[Result]:
+) -> None:
     """Fits the leaves with the weights shared out over a mesh, as `on_cores` does.
 
     Of a stored history every process reads the part of its own devices only; every
@@ -144,7 +139,6 @@ def on_mesh(
     """
     sizes = trees.leaf_sizes(trajectory.template)
     on_devices = sharding.place(references, sharding.replicated(mesh))
-    results = []
     for leaf in leaves:
         width = min(_WIDTH, -(-int(sizes[leaf]) // mesh.size)) * mesh.size
         for start in range(0, int(sizes[leaf]), width):
@@ -152,10 +146,7 @@ def on_mesh(
             history = _spread(trajectory, (leaf, start, stop), width, mesh)
             packed, origin = host.fetch((fit_motion(history, on_devices), history[0]))
             fits = unpack(packed, stop - start)
-            results.append(
-                write(Piece(leaf, start, stop, origin[: stop - start], fits))
-            )
-    return results
+            write(Piece(leaf, start, stop, origin[: stop - start], fits))
 
 
 def _spread(
