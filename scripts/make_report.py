@@ -140,24 +140,27 @@ def _figure(run: FinishedRun, line: Line) -> Figure | None:
 
 
 def _runs(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> Section:
-    rows = []
-    for run, line in zip(finished, lines, strict=True):
-        first = run.rows[0]
-        rows.append(
-            [
-                line.label,
-                run.directory.root.resolve().name,
-                ", ".join(map(str, run.directory.finished_seeds())),
-                first.commit[:8] or None,
-                first.hardware,
-                first.versions,
-                first.command,
-            ]
-        )
-    columns = [
-        *("run", "directory", "seeds", "commit", "hardware", "versions", "command")
+    firsts = [run.rows[0] for run in finished]
+    rows = [
+        [
+            line.label,
+            run.directory.root.resolve().name,
+            ", ".join(map(str, run.directory.finished_seeds())),
+            first.commit[:8] or None,
+            first.hardware,
+        ]
+        for run, line, first in zip(finished, lines, firsts, strict=True)
     ]
-    return Section("Runs", "", tables=[Table("What was run", columns, rows)])
+    columns = ["run", "directory", "seeds", "commit", "hardware"]
+    versions = "; ".join(dict.fromkeys(first.versions for first in firsts))
+    commands = "\n".join(
+        f"    {text}" for text in dict.fromkeys(f.command for f in firsts)
+    )
+    return Section(
+        "Runs",
+        f"Versions: {versions}. The commands:\n\n{commands}",
+        tables=[Table("What was run", columns, rows)],
+    )
 
 
 if __name__ == "__main__":
