@@ -17,7 +17,8 @@ def test_the_examples_run(text):
     assert len(blocks) == 2
     for block in blocks:
         exec(compile(block, "online.md", "exec"), names)
-    assert names["follower"].num_records == 30
+    assert names["follower"].num_records == 40
+    assert names["estimated"] < 0.9 * names["last"]
     assert set(names["estimates"]) == {"ema", "swa", "online"}
     for estimate in names["estimates"].values():
         shapes = jax.tree.map(np.shape, estimate)

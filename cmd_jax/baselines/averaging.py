@@ -1,11 +1,11 @@
-"""Averages of the weights along a run, as estimators: EMA, SWA and LAWA.
+"""Averages of all weights along a run, as estimators: EMA and SWA.
 
-EMA and SWA are one recursion, a mean of the records w(t) with weights that decay:
+They are one recursion, a mean of the records w(t) with weights that decay:
 
     n <- decay n + 1        mean <- mean + (w(t) - mean) / n
 
-All three average the motion from a stored record and not the weights, which in float32
-loses the motion of a weight that is much larger than it moves.
+What is averaged is the motion from a stored record: a mean of the weights themselves
+would in float32 lose the motion of one that is much larger than it moves.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from cmd_jax.trajectory.estimator import (
     motion,
     place_beside,
 )
-from cmd_jax.types import Array, ArrayLike, Params, PyTree
+from cmd_jax.types import ArrayLike, Params, PyTree
 
 
 class AverageState(NamedTuple):
@@ -41,19 +41,6 @@ class AverageState(NamedTuple):
     weight: Float32[ArrayLike, "*seeds"]
     origin: PyTree
     mean: PyTree
-
-
-class WindowState(NamedTuple):
-    """The last records.
-
-    Attributes:
-      num_updates: how many records were given.
-      records: leaves [num_records, ...], record t at place t modulo num_records; leaves
-        that are not of floating point are those of the last record.
-    """
-
-    num_updates: Int32[ArrayLike, "*seeds"]
-    records: PyTree
 
 
 def ema(*, decay: float) -> Estimator:
@@ -155,8 +142,9 @@ def _running_mean(decay: float, *, start_record: int) -> Estimator:
 
 def _init_mean(params: Params) -> AverageState:
     def zeros(leaf: Any) -> Any:
-        dtype = accumulator_dtype(leaf)
-        return jnp.zeros_like(leaf, dtype) if trees.is_float(leaf) else None
+        if not trees.is_float(leaf):
+            return None
+        return jnp.zeros_like(leaf, accumulator_dtype(leaf))
 
     return AverageState(
         num_updates=place_beside(np.int32(0), params),
@@ -171,79 +159,3 @@ def _mean_params(state: AverageState) -> Params:
         return origin if mean is None else (origin + mean).astype(origin.dtype)
 
     return jax.tree.map(add, state.origin, state.mean)
-
-
-def lawa(*, num_records: int) -> Estimator:
-    """Latest weight averaging: the plain mean of the last records.
-
-    While there are fewer, it is the mean of those.
-
-    Args:
-      num_records: how many records are averaged, and kept, at least 1.
-
-    Returns:
-      An estimator whose state has `num_records` times the parameters' size.
-
-    Raises:
-      ValueError: `num_records` is below 1.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> from cmd_jax import baselines
-      >>> average = baselines.lawa(num_records=2)
-      >>> state = average.init(jnp.zeros(1))
-      >>> for value in (50.0, 1.0, 3.0):
-      ...     state = average.update(state, jnp.full(1, value))
-      >>> average.params(state).tolist()
-      [2.0]
-
-    References:
-      J. Kaddour, "Stop Wasting My Time! Saving Days of ImageNet and BERT Training with
-      Latest Weight Averaging", 2022. S. Sanyal et al., "Early Weight Averaging meets
-      High Learning Rates for LLM Pre-training", 2023.
-    """
-    if num_records < 1:
-        raise ValueError(f"num_records is {num_records}; allowed are 1 and up")
-
-    def init(params: Params) -> WindowState:
-        def repeat(leaf: Any) -> Array:
-            shape = (num_records, *leaf.shape) if trees.is_float(leaf) else leaf.shape
-            return jnp.copy(jnp.broadcast_to(leaf, shape))
-
-        num_updates = place_beside(np.int32(0), params)
-        return WindowState(num_updates, jax.tree.map(repeat, params))
-
-    def update(state: WindowState, params: Params) -> WindowState:
-        check_params(params, like=jax.tree.map(_one_record, state.records))
-        place = state.num_updates % num_records
-
-        def write(records: Any, leaf: Any) -> Any:
-            return records.at[place].set(leaf) if trees.is_float(leaf) else leaf
-
-        records = jax.tree.map(write, state.records, params)
-        return WindowState(state.num_updates + 1, records)
-
-    return Estimator(init, update, _window_params)
-
-
-def _one_record(records: Any) -> jax.ShapeDtypeStruct:
-    shape = records.shape[1:] if trees.is_float(records) else records.shape
-    return jax.ShapeDtypeStruct(shape, records.dtype)
-
-
-@jax.jit  # its loop would be compiled anew in each call
-def _window_params(state: WindowState) -> Params:
-    def mean(records: Any) -> Any:
-        if not trees.is_float(records):
-            return records
-        num_filled = jnp.clip(state.num_updates, 1, len(records))
-        first, dtype = records[0], accumulator_dtype(records)
-
-        def add(number: Any, total: Any) -> Any:
-            return total + motion(records[number], first)
-
-        # A loop: XLA CPU sums over the first axis at less than 1 GB/s.
-        total = jax.lax.fori_loop(1, num_filled, add, jnp.zeros_like(first, dtype))
-        return (first + total / num_filled).astype(first.dtype)
-
-    return jax.tree.map(mean, state.records)

@@ -25,8 +25,8 @@ from cmd_jax import trees
 from cmd_jax.modes.decomposition import Decomposition
 from cmd_jax.modes.online_references import (
     OnlineReferences,
+    follow,
     locate_references,
-    read,
     write,
 )
 from cmd_jax.trajectory import Estimator, check_params
@@ -131,7 +131,7 @@ def _initial_state(
     structure = jax.tree.structure(decomposition.template)
     names = structure.unflatten(trees.leaf_names(decomposition.template))
 
-    def follow(name: str, value: Any, like: Any) -> Any:
+    def place(name: str, value: Any, like: Any) -> Any:
         return None if name in carried else place_like(value, like)
 
     def start(name: str, value: Any, like: Any) -> Any:
@@ -148,8 +148,8 @@ def _initial_state(
         forgetting=place_beside(np.float32(forgetting), params),
         references=place_beside(references, params),
         origin=jax.tree.map(start, names, decomposition.origin, params),
-        labels=jax.tree.map(follow, names, decomposition.labels, params),
-        moments=jax.tree.map(follow, names, moments, params),
+        labels=jax.tree.map(place, names, decomposition.labels, params),
+        moments=jax.tree.map(place, names, moments, params),
     )
 
 
@@ -157,7 +157,7 @@ def _update(state: OnlineState, params: Params) -> OnlineState:
     """One step of Welford's recursion."""
     check_params(params, like=state.origin)
     forgetting, n = state.forgetting, state.forgetting * state.num_records + 1
-    references, delta = _update_references(state, params, n)
+    references, delta = follow(state.references, params, n, forgetting)
 
     def new_moments(leaf: Any, origin: Any, labels: Any, moments: Any) -> Any:
         if labels is None:
@@ -175,17 +175,6 @@ def _update(state: OnlineState, params: Params) -> OnlineState:
     )
     origin = jax.tree.map(new_origin, params, state.origin, state.labels)
     return OnlineState(n, forgetting, references, origin, state.labels, moments)
-
-
-def _update_references(
-    state: OnlineState, params: Params, n: Array
-) -> tuple[OnlineReferences, Float32[Array, " modes"]]:
-    """The references with this record, and its distance δ from their means so far."""
-    old = state.references
-    moved = old._replace(last=read(old, params))
-    new = moved._replace(mean=old.mean + moved.shift / n)
-    spread = state.forgetting * old.spread + moved.shift * new.shift
-    return new._replace(spread=spread), moved.shift
 
 
 def _params(state: OnlineState) -> Params:

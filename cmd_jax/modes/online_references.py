@@ -61,7 +61,27 @@ def locate_references(
     )
 
 
-def read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
+def follow(
+    references: OnlineReferences, params: Params, n: Array, forgetting: Array
+) -> tuple[OnlineReferences, Float32[Array, " modes"]]:
+    """The references with one more record.
+
+    Args:
+      references: as they were.
+      params: the new record.
+      n: the effective number of records, with this one.
+      forgetting: λ.
+
+    Returns:
+      The references, and δ, how far each is from its mean before this record.
+    """
+    moved = references._replace(last=_read(references, params))
+    new = moved._replace(mean=references.mean + moved.shift / n)
+    spread = forgetting * references.spread + moved.shift * new.shift
+    return new._replace(spread=spread), moved.shift
+
+
+def _read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
     """The references' values in the parameters."""
     values = jnp.zeros(references.leaf.shape, jnp.float32)
     for number, leaf in enumerate(jax.tree.leaves(params)):
