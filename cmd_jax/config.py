@@ -6,6 +6,7 @@ it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
 """
 
 import contextlib
+import copy
 import hashlib
 import importlib.util
 import json
@@ -249,7 +250,40 @@ def digest(config: ConfigDict) -> str:
       >>> config.digest(a) == config.digest(b)
       True
     """
-    values = to_dict(config)
+    canonical = json.dumps(_hashed(to_dict(config)), sort_keys=True).encode()
+    return hashlib.blake2b(canonical, digest_size=4).hexdigest()
+
+
+def differences(values: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """The fields that change a config's numbers and are not as in another config.
+
+    A field that `values` lacks is left out: it was written before there was one.
+
+    Args:
+      values: as `to_dict` gives it.
+      base: what it is compared with, in the same form.
+
+    Returns:
+      Flat names with their values in `values`, in alphabetical order.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> base = config.to_dict(config.defaults())
+      >>> momentum = {**base["optimizer"], "momentum": 0.9}
+      >>> config.differences({**base, "seed": 7, "optimizer": momentum}, base)
+      {'optimizer.momentum': 0.9}
+    """
+    flat, flat_base = _flat(_hashed(values)), _flat(_hashed(base))
+    return {
+        name: flat[name]
+        for name in sorted(flat)
+        if name not in flat_base or flat[name] != flat_base[name]
+    }
+
+
+def _hashed(values: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a config's values without what does not change its numbers."""
+    values = copy.deepcopy(values)
     if not values.get("branch", {}).get("run"):
         values.pop("branch", None)
     for *parents, last in _NOT_HASHED:
@@ -257,5 +291,14 @@ def digest(config: ConfigDict) -> str:
         for name in parents:
             block = block.get(name, {})
         block.pop(last, None)
-    canonical = json.dumps(values, sort_keys=True).encode()
-    return hashlib.blake2b(canonical, digest_size=4).hexdigest()
+    return values
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": x for inner, x in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat

@@ -82,6 +82,8 @@ _STYLE = {
     "ytick.labelsize": 8,
 }
 
+_NUM_LEVELS = 13
+
 # Matplotlib's style is a global of the process; it is ours only while this is held.
 _style_lock = threading.Lock()
 
@@ -165,3 +167,32 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     ncols = min(len(labels), _LEGEND_COLUMNS)
     figure.legend(handles, labels, loc="outside upper right", ncols=ncols)
+
+
+def draw_field(
+    axes: Axes,
+    x: Num[ArrayLike, " columns"],
+    y: Num[ArrayLike, " rows"],
+    values: Num[ArrayLike, "rows columns"],
+    *,
+    label: str = "",
+) -> None:
+    """Filled contours of a quantity over a plane, light where it is low, and their bar.
+
+    The highest tenth shares one colour, so that a wall does not hide the valley; what
+    is not finite stays blank.
+    """
+    values = np.ma.masked_invalid(np.asarray(values, np.float64))
+    finite = values.compressed() if values.count() else np.zeros(1)
+    low, high = finite.min(), np.quantile(finite, 0.9)
+    if not high > low + 1e-9 * abs(low):
+        high = low + 1e-3 * max(abs(low), 1)
+    levels = np.linspace(low, high, _NUM_LEVELS)
+    axes.grid(visible=False)
+    field = axes.contourf(
+        np.asarray(x), np.asarray(y), values, levels, cmap="YlGnBu", extend="max"
+    )
+    ticks = levels[:: _NUM_LEVELS // 3]
+    bar = axes.figure.colorbar(field, ax=axes, ticks=ticks, label=label)
+    bar.ax.set_yticklabels([f"{tick:.3g}" for tick in ticks])
+    bar.outline.set_visible(False)

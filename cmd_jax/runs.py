@@ -2,7 +2,7 @@
 
     runs/<config>-<hash8>/
       config.json  environment.json  report.html  tables/
-      checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
+      checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock  wall_time/seeds_0-2.json
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
                branch.json
 
@@ -137,11 +137,8 @@ class RunDirectory(NamedTuple):
 
     def groups(self) -> list[tuple[int, ...]]:
         """The groups of seeds that have been begun."""
-        groups = []
-        for path in (self.root / "checkpoints").glob("seeds_*.lock"):
-            first, last = path.stem.removeprefix("seeds_").split("-")
-            groups.append(tuple(range(int(first), int(last) + 1)))
-        return groups
+        locks = (self.root / "checkpoints").glob("seeds_*.lock")
+        return [_group_of(path) for path in locks]
 
     def groups_to_run(self, seeds: Sequence[int]) -> list[tuple[int, ...]]:
         """The groups that finish `seeds`: those begun earlier, then what is missing."""
@@ -202,6 +199,20 @@ class RunDirectory(NamedTuple):
         """Writes what `environment` gives; only for who has claimed seeds."""
         files.write_sealed_json(self._environment, environment)
 
+    def wall_times(self) -> dict[tuple[int, ...], float]:
+        """Seconds that the training of each group of seeds took, where it is known.
+
+        Raises:
+          ValueError: a file is damaged; the message names it.
+        """
+        paths = (self.root / "wall_time").glob("seeds_*.json")
+        return {_group_of(p): files.read_sealed_json(p)["seconds"] for p in paths}
+
+    def write_wall_time(self, seeds: Sequence[int], seconds: float) -> None:
+        """Writes the seconds of a group; only for who has claimed it."""
+        path = self.root / "wall_time" / f"{_group_name(seeds)}.json"
+        files.write_sealed_json(path, {"seconds": seconds})
+
     @contextlib.contextmanager
     def claim(self, seeds: Sequence[int]) -> Iterator[None]:
         """Owns a group of seeds for the body.
@@ -260,6 +271,11 @@ class RunDirectory(NamedTuple):
 
 def _group_name(seeds: Sequence[int]) -> str:
     return f"seeds_{seeds[0]}-{seeds[-1]}"
+
+
+def _group_of(path: pathlib.Path) -> tuple[int, ...]:
+    first, last = path.stem.removeprefix("seeds_").split("-")
+    return tuple(range(int(first), int(last) + 1))
 
 
 def _lock_of(folder: pathlib.Path) -> pathlib.Path:

@@ -15,7 +15,15 @@ from ml_collections import ConfigDict
 
 from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
-from experiments import accuracy, estimate, estimators, modes_page, progress, training
+from experiments import (
+    accuracy,
+    estimate,
+    estimators,
+    modes_analysis,
+    modes_page,
+    progress,
+    training,
+)
 from experiments.checks import about, check_memory
 from experiments.setup import (
     Options,
@@ -82,6 +90,9 @@ def _finish_seed(
         "evaluated_epochs": epochs[tested],
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
+        **modes_analysis.analyse(
+            setup, recorded, decomposition, trained.state, key=key
+        ),
     }
     with processes.together():
         if processes.is_primary():

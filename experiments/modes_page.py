@@ -17,6 +17,7 @@ from cmd_jax.report import (
     to_markdown,
     write_page,
 )
+from experiments import analysis_page
 from experiments.estimators import NAMES
 
 _METHODS = {"sgd": "SGD", "cmd": "post-hoc CMD", **NAMES}
@@ -76,6 +77,7 @@ def _sections(run: _Run) -> list[Section]:
         _profiles(run),
         _spread(run),
         _weights(run),
+        *analysis_page.sections(run.arrays, run.seeds[0]),
         _settings(run),
     ]
 

@@ -28,6 +28,7 @@ from experiments.setup import (
     selection,
     with_dispatch,
 )
+from experiments.wall_time import WallTime
 
 _RESUME = "run the same command again to go on"
 
@@ -211,6 +212,7 @@ def train_group(
     seeds = [directory.seed(seed) for seed in group]
     following = Following(setup, seeds, keys)
     states, start = _restore(setup, checkpoints, keys, following)
+    wall_time = WallTime(directory, group, resumed=start is not None)
     with processes.together():
         metrics, recorder = _open_outputs(setup, seeds, keys, start, following)
     if start is None:
@@ -228,6 +230,7 @@ def train_group(
             recorder,
             following,
             metrics,
+            wall_time,
             train.CheckpointHook(
                 lambda step, states: checkpoints.save(
                     step, saved.join(states, following.saved)
@@ -254,6 +257,7 @@ def train_group(
                 f"seed {group[error.seed_index]}: {error}; {_last_good(checkpoints)}. "
                 "Lower config.optimizer.learning_rate"
             ) from error
+    wall_time.write()
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {_RESUME}")
     return [

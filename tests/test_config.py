@@ -76,3 +76,15 @@ def test_the_hash_does_not_depend_on_the_process(repository):
         for seed in ("0", "1")
     }
     assert found == {configs.digest(configs.defaults()) + "\n"}
+
+
+def test_differences_are_what_changes_the_numbers_alone():
+    config = configs.defaults()
+    config.seed, config.train.num_seeds = 7, 5  # not hashed
+    config.optimizer.momentum, config.model.hidden = 0.9, (16, 8)
+    values, base = configs.to_dict(config), configs.to_dict(configs.defaults())
+    found = {"model.hidden": [16, 8], "optimizer.momentum": 0.9}
+    assert configs.differences(values, base) == found
+    assert configs.differences(base, base) == {}
+    del values["eval"]  # written before there was such a block
+    assert configs.differences(values, base) == found

@@ -72,6 +72,24 @@ def test_the_band_is_one_sample_standard_deviation():
     np.testing.assert_allclose(top, 4 + np.sqrt(8))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.full((3, 4), 2.5),
+        np.where(np.arange(12) == 5, np.nan, np.arange(12.0)).reshape(3, 4),
+        np.full((3, 4), np.inf),
+    ],
+    ids=["rising", "flat", "with a hole", "nowhere finite"],
+)
+def test_any_field_is_drawn(values):
+    def plot(figure):
+        axes = figure.subplots()
+        figures.draw_field(axes, np.arange(4), np.arange(3), values, label="height")
+
+    ElementTree.fromstring(figures.draw(plot, height=3))
+
+
 def test_matplotlib_is_loaded_only_to_draw():
     code = "import sys, cmd_jax.figures, cmd_jax.report; print(*sys.modules)"
     modules = subprocess.run(

@@ -121,3 +121,15 @@ def test_a_directory_at_work_is_not_removed(directory):
     assert directory.root.exists()
     directory.remove()
     assert not directory.root.exists()
+
+
+def test_wall_times_are_kept_by_group_and_damage_is_named(directory):
+    assert directory.wall_times() == {}
+    directory.write_wall_time((0, 1, 2), 60.5)
+    directory.write_wall_time((3,), 1.0)
+    directory.write_wall_time((3,), 2.0)
+    assert directory.wall_times() == {(0, 1, 2): 60.5, (3,): 2.0}
+    path = directory.root / "wall_time" / "seeds_3-3.json"
+    path.write_text(path.read_text().replace("2.0", "1.0"))
+    with pytest.raises(ValueError, match=r"seeds_3-3\.json is damaged"):
+        directory.wall_times()

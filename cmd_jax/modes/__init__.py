@@ -3,22 +3,25 @@
 Figures are in `cmd_jax.modes.figures`, which needs Matplotlib.
 """
 
+from cmd_jax.modes.choice import ModesChoice, choose_num_modes
+from cmd_jax.modes.claims import LayerSpread, TwoBlocks, layer_spread, two_blocks
 from cmd_jax.modes.clustering import KMedoids, k_medoids
 from cmd_jax.modes.correlation import correlation_matrix
-from cmd_jax.modes.decomposition import (
-    METHODS,
-    Decomposition,
-    check_sizes,
-    decompose,
-)
+from cmd_jax.modes.decomposition import Decomposition, check_sizes, decompose
 from cmd_jax.modes.fit import Fit, fit_references
 from cmd_jax.modes.foreign_loop import OnlineModes
 from cmd_jax.modes.histories import gather
+from cmd_jax.modes.landscape import (
+    Landscape,
+    reference_landscape,
+    reference_plane,
+)
 from cmd_jax.modes.linkage import hierarchical, references_of
 from cmd_jax.modes.null import NullModel, random_walk_null
 from cmd_jax.modes.online_estimate import OnlineState, online
 from cmd_jax.modes.online_references import OnlineReferences
 from cmd_jax.modes.reconstruction import reconstruct
+from cmd_jax.modes.references import METHODS
 from cmd_jax.modes.sampling import sample_weights
 
 __all__ = [
@@ -26,20 +29,29 @@ __all__ = [
     "Decomposition",
     "Fit",
     "KMedoids",
+    "Landscape",
+    "LayerSpread",
+    "ModesChoice",
     "NullModel",
     "OnlineModes",
     "OnlineReferences",
     "OnlineState",
+    "TwoBlocks",
     "check_sizes",
+    "choose_num_modes",
     "correlation_matrix",
     "decompose",
     "fit_references",
     "gather",
     "hierarchical",
     "k_medoids",
+    "layer_spread",
     "online",
     "random_walk_null",
     "reconstruct",
+    "reference_landscape",
+    "reference_plane",
     "references_of",
     "sample_weights",
+    "two_blocks",
 ]

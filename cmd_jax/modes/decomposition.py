@@ -7,24 +7,19 @@ is its mode's reference; every weight joins the reference it correlates with mos
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float, Float32, Float64, Int, Int64
+from jaxtyping import Float32, Float64, Int64
 
-from cmd_jax import rng, trees
-from cmd_jax.modes.blocks import AnyTrajectory
-from cmd_jax.modes.clustering import k_medoids
-from cmd_jax.modes.correlation import correlation_matrix
+from cmd_jax import trees
 from cmd_jax.modes.fit import fit_references
-from cmd_jax.modes.histories import gather, modelled_leaves
-from cmd_jax.modes.linkage import hierarchical, references_of
-from cmd_jax.modes.sampling import sample_weights
-from cmd_jax.modes.statistics import summarise
+from cmd_jax.modes.histories import gather
+from cmd_jax.modes.references import METHODS, draw_sample, find_references
+from cmd_jax.modes.statistics import Statistics, summarise
 from cmd_jax.spelling import did_you_mean
-from cmd_jax.types import Array, Key, PyTree
+from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
+from cmd_jax.types import Key, PyTree
 
-METHODS = ("k_medoids", "hierarchical", "random_references")
 _MAX_MODES = 255  # labels are uint8
 _MAX_RESTARTS = 10_000
 
@@ -84,7 +79,8 @@ class Decomposition(NamedTuple):
     @property
     def mean_r_squared(self) -> float:
         """The mean of R² over all moving weights."""
-        return float((self.r_squared * self.counts).sum() / self.counts.sum())
+        sums = Statistics(self.counts, self.r_squared, self.correlation)
+        return sums.mean_r_squared
 
     @property
     def constant(self) -> PyTree:
@@ -168,26 +164,25 @@ def decompose(
         method=method,
         num_restarts=num_restarts,
     )
-    samples = sample_weights(
-        trajectory, num_samples, mask=mask, key=rng.stream(key, "samples")
+    sample = draw_sample(
+        trajectory, num_samples, method=method, mask=mask, mesh=mesh, key=key
     )
-    if method == "random_references":
-        stream = rng.stream(key, "references")
-        references = sample_weights(
-            trajectory, num_modes, even_share=0.0, mask=mask, key=stream
-        )
-    else:
-        histories = gather(trajectory, samples)
-        correlation = correlation_matrix(histories, mesh=mesh)
-        central = _cluster(correlation, num_modes, method, num_restarts, key=key)
-        references = samples[central]
+    references = find_references(
+        trajectory,
+        sample,
+        num_modes,
+        method=method,
+        num_restarts=num_restarts,
+        mask=mask,
+        key=key,
+    )
     fit = fit_references(trajectory, references, mask=mask, mesh=mesh)
     return Decomposition(
         **fit._asdict(),
         **summarise(fit, len(references))._asdict(),
         references=references,
         reference_history=gather(trajectory, references),
-        samples=samples,
+        samples=sample.coordinates,
         steps=np.asarray(trajectory.steps),
         carried=_carried(trajectory, leaves),
         template=trajectory.template,
@@ -241,24 +236,6 @@ def check_sizes(
         raise ValueError(
             f"num_restarts is {num_restarts}; allowed are 1 to {_MAX_RESTARTS}"
         )
-
-
-def _cluster(
-    correlation: Float[Array, "samples samples"],
-    num_modes: int,
-    method: str,
-    num_restarts: int,
-    *,
-    key: Key,
-) -> Int[np.ndarray, " modes"]:
-    """The central sample of each mode."""
-    if method == "hierarchical":
-        labels = hierarchical(correlation, num_modes)
-        return references_of(correlation, labels, int(labels.max()) + 1)
-    result = k_medoids(
-        1 - jnp.abs(correlation), num_modes, num_restarts, key=rng.stream(key, "starts")
-    )
-    return np.asarray(result.medoids)
 
 
 def _carried(trajectory: AnyTrajectory, leaves: list[int]) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 The model is w_i(t) ≈ a_i r_c(i)(t) + b_i. Here are the figures of what happens over the
 records: the accuracy, the references r, the fit of single weights, and R² beside what
-chance gives; those of the partition c(i) come from `cmd_jax.modes.partition_figures`.
+chance gives; those of the partition c(i), of the number of modes and of the landscape
+over two references come from the files of figures beside this one.
 
 References:
   Brokman et al., "Enhancing Neural Training via a Correlated Dynamics Model",
@@ -28,10 +29,21 @@ from cmd_jax.figures import (
     legend_above,
     plot_mean,
 )
+from cmd_jax.modes.choice_figures import num_modes
+from cmd_jax.modes.landscape_figures import landscape
 from cmd_jax.modes.partition_figures import correlation, spread
 from cmd_jax.types import ArrayLike
 
-__all__ = ["accuracy", "correlation", "fits", "profiles", "r_squared", "spread"]
+__all__ = [
+    "accuracy",
+    "correlation",
+    "fits",
+    "landscape",
+    "num_modes",
+    "profiles",
+    "r_squared",
+    "spread",
+]
 
 _BLUE, _ORANGE = PALETTE[:2]
 _LINES = (MUTED, *PALETTE)  # the plain run in grey, what is compared with it in colour

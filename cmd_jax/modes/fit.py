@@ -13,10 +13,10 @@ from jax.sharding import Mesh
 from jaxtyping import Integer
 
 from cmd_jax import trees
-from cmd_jax.modes.blocks import AnyTrajectory
-from cmd_jax.modes.histories import check_block, gather, modelled_leaves
+from cmd_jax.modes.histories import check_block, gather
 from cmd_jax.modes.least_squares import normalise
 from cmd_jax.modes.one_pass import Piece, on_cores, on_mesh
+from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.types import PyTree
 
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from cmd_jax import host, trees
 from cmd_jax.modes.decomposition import Decomposition, check_sizes, decompose
-from cmd_jax.modes.histories import modelled_leaves
 from cmd_jax.modes.online_estimate import OnlineState, check_forgetting, online
 from cmd_jax.trajectory import Estimator, Trajectory, check_finite, check_params
+from cmd_jax.trajectory.blocks import modelled_leaves
 from cmd_jax.types import Key, Params, PyTree
 
 

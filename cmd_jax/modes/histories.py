@@ -9,23 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from cmd_jax import host, trees
-from cmd_jax.modes.blocks import AnyTrajectory, on_host
-from cmd_jax.types import ArrayLike, PyTree
-
-
-def modelled_leaves(template: PyTree, mask: PyTree) -> list[int]:
-    """Numbers of the leaves that are modelled: of floating point, True in `mask`.
-
-    Raises:
-      ValueError: `mask` is no pytree prefix of the parameters.
-    """
-    flags = trees.broadcast_mask(mask, template)
-    leaves = jax.tree.leaves(template)
-    return [
-        number
-        for number, (leaf, flag) in enumerate(zip(leaves, flags, strict=True))
-        if flag and trees.is_float(leaf)
-    ]
+from cmd_jax.trajectory.blocks import AnyTrajectory, on_host
+from cmd_jax.types import ArrayLike
 
 
 def gather(

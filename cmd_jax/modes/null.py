@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from cmd_jax import rng
-from cmd_jax.modes.blocks import AnyTrajectory
 from cmd_jax.modes.decomposition import decompose
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.sampling import sample_weights
 from cmd_jax.trajectory import Trajectory
+from cmd_jax.trajectory.blocks import AnyTrajectory
 from cmd_jax.types import Key, PyTree
 
 
@@ -75,15 +75,8 @@ def random_walk_null(
       >>> 0.6 < null.correlation < 0.8
       True
     """
-    profile = step_profile(
-        trajectory, num_samples, mask=mask, key=rng.stream(key, "profile")
-    )
-    draws = rng.generator(rng.stream(key, "walks"))
-    noise = draws.standard_normal((len(profile), num_walks), np.float32)
-    walks = np.zeros((len(trajectory), num_walks), np.float32)
-    np.cumsum(noise * profile[:, None].astype(np.float32), axis=0, out=walks[1:])
     found = decompose(
-        Trajectory({"walks": walks}, np.asarray(trajectory.steps)),
+        random_walks(trajectory, num_samples, num_walks, mask=mask, key=key),
         num_modes=num_modes,
         num_samples=num_samples,
         method=method,
@@ -91,6 +84,25 @@ def random_walk_null(
         key=key,
     )
     return NullModel(found.mean_correlation, found.mean_r_squared)
+
+
+def random_walks(
+    trajectory: AnyTrajectory,
+    num_samples: int,
+    num_walks: int,
+    *,
+    mask: PyTree = None,
+    key: Key,
+) -> Trajectory:
+    """The walks of the null, as the single leaf of a trajectory."""
+    profile = step_profile(
+        trajectory, num_samples, mask=mask, key=rng.stream(key, "profile")
+    )
+    draws = rng.generator(rng.stream(key, "walks"))
+    noise = draws.standard_normal((len(profile), num_walks), np.float32)
+    walks = np.zeros((len(trajectory), num_walks), np.float32)
+    np.cumsum(noise * profile[:, None].astype(np.float32), axis=0, out=walks[1:])
+    return Trajectory({"walks": walks}, np.asarray(trajectory.steps))
 
 
 def step_profile(

@@ -18,7 +18,6 @@ from jax.sharding import Mesh
 from jaxtyping import Float32
 
 from cmd_jax import host, sharding, trees
-from cmd_jax.modes.blocks import AnyTrajectory, Block, aligned, map_blocks
 from cmd_jax.modes.least_squares import (
     Packed,
     References,
@@ -29,6 +28,7 @@ from cmd_jax.modes.least_squares import (
     unpack,
 )
 from cmd_jax.trajectory import StoredTrajectory
+from cmd_jax.trajectory.blocks import AnyTrajectory, Block, aligned, map_blocks
 
 _WIDTH = 2**17  # weights that are fitted at a time
 _BLAS_WIDTH = 2**16  # likewise, with products by BLAS,

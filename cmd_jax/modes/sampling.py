@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from cmd_jax import rng, trees
-from cmd_jax.modes.blocks import AnyTrajectory, Block, map_blocks
-from cmd_jax.modes.histories import gather, modelled_leaves
+from cmd_jax.modes.histories import gather
+from cmd_jax.trajectory.blocks import AnyTrajectory, Block, map_blocks, modelled_leaves
 from cmd_jax.types import Key, PyTree
 
 _WIDTH = 2**16  # weights of a leaf that are looked at at a time

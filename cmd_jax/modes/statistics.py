@@ -25,6 +25,11 @@ class Statistics(NamedTuple):
     r_squared: Float64[np.ndarray, "leaves modes"]
     correlation: Float64[np.ndarray, " leaves"]
 
+    @property
+    def mean_r_squared(self) -> float:
+        """The mean of R² over all these weights."""
+        return float((self.r_squared * self.counts).sum() / self.counts.sum())
+
 
 def summarise(fit: Fit, num_modes: int) -> Statistics:
     """The statistics of a fit to `num_modes` references."""

@@ -59,7 +59,9 @@ pre {
   display: flex; flex-direction: column; justify-content: space-between;
   padding: .8rem 1rem; background: var(--paper);
 }
-.highlights dt { color: var(--muted); font-size: .82rem; line-height: 1.35; }
+.highlights dt {
+  color: var(--muted); font-size: .82rem; line-height: 1.35; overflow-wrap: anywhere;
+}
 .highlights dd {
   margin: .3rem 0 0; font-size: 1.25rem; line-height: 1.25; font-weight: 600;
   font-variant-numeric: tabular-nums;

@@ -1,4 +1,4 @@
-"""Tables of results, written as Markdown, CSV and HTML.
+"""Tables of results, written as Markdown, CSV, LaTeX and HTML.
 
 A cell is a text, a number or None (not measured: left empty, never filled by hand). For
 readers numbers are rounded; CSV keeps every digit.
@@ -17,6 +17,21 @@ import numpy as np
 Cell = str | bool | int | float | np.number | None
 """What a table holds: a text, a number, or None where nothing was measured."""
 
+_LATEX = str.maketrans(
+    {
+        **{sign: "\\" + sign for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "[": "{[}",  # after the end of a row it would be taken for an option
+        "±": r"$\pm$",
+        "\u2212": "$-$",
+        "²": "$^2$",
+    }
+)
 _NUMBER = re.compile(r"[-+\u2212]?\.?\d")
 
 
@@ -99,6 +114,50 @@ def to_csv(table: Table) -> str:
     writer.writerow(table.columns)
     writer.writerows(table.rows)
     return text.getvalue()
+
+
+def to_latex(table: Table) -> str:
+    r"""The table in LaTeX, as a float with its caption; it needs the package booktabs.
+
+    Raises:
+      ValueError: a row is not as long as the headings.
+
+    Example:
+      >>> from cmd_jax.report import Table, to_latex
+      >>> print(to_latex(Table("Error", ["method", "%"], [["SGD", 9.5]])), end="")
+      \begin{table}
+        \centering
+        \caption{Error}
+        \begin{tabular}{lr}
+          \toprule
+          method & \% \\
+          \midrule
+          SGD & 9.5 \\
+          \bottomrule
+        \end{tabular}
+      \end{table}
+    """
+    columns = "".join("r" if numeric else "l" for numeric in _numeric_columns(table))
+    tabular = [r"\toprule", _latex_row(table.columns), r"\midrule"]
+    tabular += [*map(_latex_row, table.rows), r"\bottomrule"]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{_latex(table.caption)}}}",
+        rf"  \begin{{tabular}}{{{columns}}}",
+        *(f"    {line}" for line in tabular),
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(cells: Sequence[Cell]) -> str:
+    return " & ".join(_latex(_shown(cell)) for cell in cells) + r" \\"
+
+
+def _latex(text: str) -> str:
+    return " ".join(text.translate(_LATEX).split())
 
 
 def to_html(table: Table) -> str:

@@ -70,8 +70,8 @@ def train(
       num_steps: optimizer steps of the whole run.
       steps_per_epoch: a chunk never crosses a multiple of this.
       chunk_steps: the longest chunk.
-      should_stop: asked after every chunk's hooks; True, in any process, ends the run
-        early.
+      should_stop: asked before every chunk's hooks, so that a hook which asks it too
+        has saved what the run ends with; True, in any process, ends the run early.
 
     Returns:
       The states and the step they are at.
@@ -84,7 +84,8 @@ def train(
         return min(num_steps, _chunk_end(step, hooks, steps_per_epoch, chunk_steps))
 
     step, end = start_step, end_after(start_step)
-    while step < num_steps and not processes.agree(should_stop()):
+    stopping = processes.agree(should_stop())
+    while step < num_steps and not stopping:
         next_end = end_after(end)
         states, device_metrics = chunk(
             states, end - step, start=step, following=next_end - end
@@ -95,6 +96,7 @@ def train(
         ]
         _check_finite(metrics, step)
         step, end = end, next_end
+        stopping = processes.agree(should_stop())
         for hook in hooks:
             hook(step, states, metrics)
     return states, step

@@ -3,7 +3,9 @@
 from cmd_jax.trajectory.array_files import write_safetensors
 from cmd_jax.trajectory.estimator import Estimator, check_finite, check_params
 from cmd_jax.trajectory.foreign import convert
+from cmd_jax.trajectory.geometry import PrincipalPlane, path_length, principal_plane
 from cmd_jax.trajectory.history import Trajectory
+from cmd_jax.trajectory.plane import Plane, interpolate, plane_metrics
 from cmd_jax.trajectory.recorder import Recorder
 from cmd_jax.trajectory.schedule import (
     Schedule,
@@ -16,6 +18,8 @@ from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
 
 __all__ = [
     "Estimator",
+    "Plane",
+    "PrincipalPlane",
     "Recorder",
     "Schedule",
     "StoredTrajectory",
@@ -26,7 +30,11 @@ __all__ = [
     "convert",
     "every_epochs",
     "every_steps",
+    "interpolate",
     "log_spaced",
+    "path_length",
+    "plane_metrics",
+    "principal_plane",
     "record_bytes",
     "write_safetensors",
 ]

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cmd_jax.modes import figures, partition_figures
+from cmd_jax.modes import figures, landscape_figures, partition_figures
 
 
 def inputs(num_seeds=3, num_modes=4, num_records=7):
     """Arguments of each figure."""
     rng = np.random.default_rng(0)
     epochs = np.arange(num_records)
+    side = 1 + min(num_records, 49)  # the paper's grid is 50 by 50
     accuracies = rng.random((num_seeds, num_records), np.float32)
     references = rng.normal(size=(num_records, num_modes)).astype(np.float32)
     labels = np.arange(6) % num_modes
@@ -29,7 +30,26 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
             rng.random(num_seeds),
             rng.random(num_seeds),
         ),
+        "num_modes": (
+            2 ** np.arange(num_modes),
+            rng.random((num_seeds, num_modes)),
+            rng.random((num_seeds, num_modes)),
+            1,
+        ),
+        "landscape": (
+            np.linspace(1, 3, side),
+            np.linspace(-1, 1, side + 1),
+            _bowls(side + 1, side, min(num_modes, 4)),
+            np.array([2.0, 0.0]),
+            [f"panel {i}" for i in range(min(num_modes, 4))],
+        ),
     }
+
+
+def _bowls(*shape):
+    """Smooth losses on a grid, another one in each panel."""
+    y, x, panel = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    return x**2 + (2 + panel) * y**2
 
 
 NAMES = sorted(inputs())
@@ -76,6 +96,8 @@ def test_axes_are_named_with_their_units(name):
         "spread": {"share of the weights (%)", "mode 0", "mode 3"},
         "fits": {"epoch", "value of the weight", "recorded", "a r(t) + b"},
         "r_squared": {"mode", "mean R²", "all weights"},
+        "num_modes": {"number of modes M", "random walks", "M = 1"},
+        "landscape": {"value of reference 0", "CMD, last record", "panel 3"},
     }
     image = getattr(figures, name)(*inputs()[name])
     assert labels[name] <= set(texts(image))
@@ -158,3 +180,13 @@ def test_more_than_twenty_profiles_are_cut_and_it_is_said():
 def test_mismatched_lengths_are_refused():
     with pytest.raises(Exception, match="records"):
         figures.profiles(np.arange(3), np.zeros((4, 1)), np.array([1]))
+
+
+def test_without_a_suggestion_no_number_is_marked():
+    image = figures.num_modes(*inputs()["num_modes"][:3], None)
+    assert not any(text.startswith("M =") for text in texts(image))
+
+
+def test_the_lowest_loss_is_found_beside_losses_that_are_not_finite():
+    losses = np.array([[np.nan, 3.0], [np.inf, 2.0], [2.5, 4.0]])
+    assert landscape_figures._lowest(losses) == (1, 1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cmd_jax import sharding
-from cmd_jax.modes import blocks, fit_references, one_pass
-from cmd_jax.trajectory import Trajectory
+from cmd_jax.modes import fit_references, one_pass
+from cmd_jax.trajectory import Trajectory, blocks
 
 
 def brute_force(history, references):

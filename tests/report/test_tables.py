@@ -8,7 +8,7 @@ import statistics
 import numpy as np
 import pytest
 
-from cmd_jax.report import Table, mean_std, to_csv, to_html, to_markdown
+from cmd_jax.report import Table, mean_std, to_csv, to_html, to_latex, to_markdown
 
 TABLE = Table(
     "Runs, in short",
@@ -72,6 +72,17 @@ def test_html_shows_the_cells_as_text_and_numbers_flush_right():
     assert cells.classes == [[None, "number", "number", None]] * 4
 
 
+def test_latex_sets_a_row_a_line_and_escapes_what_latex_reads():
+    lines = to_latex(TABLE._replace(caption="50 % of #1")).splitlines()
+    assert lines[2:4] == [r"  \caption{50 \% of \#1}", r"  \begin{tabular}{lrrl}"]
+    assert lines[5] == r"    method & accuracy & weights & note \\"
+    assert lines[7] == r'    SGD & 0.3 & 11,173,962 & a "quoted", b \textbar{} c \\'
+    assert lines[8] == r"    post-hoc CMD & 0.3333 & 9 & two lines \\"
+    assert lines[9] == r"    none &  &  & \textless{}b\textgreater{}\&amp; \\"
+    (row,) = to_latex(Table("", ["x"], [["[a_b] \\x 1 ± 2"]])).splitlines()[7:8]
+    assert row == r"    {[}a\_b] \textbackslash{}x 1 $\pm$ 2 \\"
+
+
 @pytest.mark.parametrize(
     ("cell", "shown"),
     [
@@ -107,13 +118,13 @@ def test_means_are_set_as_numbers():
     assert Cells(to_html(table)).classes[1] == ["number"]
 
 
-@pytest.mark.parametrize("write", [to_csv, to_html, to_markdown])
+@pytest.mark.parametrize("write", [to_csv, to_html, to_latex, to_markdown])
 def test_a_ragged_row_is_named(write):
     table = Table("Errors", ["a", "b"], [[1, 2], [3]])
     with pytest.raises(ValueError, match=r"row 1 of the table 'Errors' has 1 cells"):
         write(table)
 
 
-@pytest.mark.parametrize("write", [to_csv, to_html, to_markdown])
+@pytest.mark.parametrize("write", [to_csv, to_html, to_latex, to_markdown])
 def test_a_table_without_rows_is_its_heading(write):
     assert "method" in write(Table("Nothing yet", ["method", "value"], []))

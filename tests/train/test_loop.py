@@ -91,5 +91,20 @@ def test_stopping_lets_the_chunk_and_its_hooks_finish():
     states, step = _train(
         _counting_chunk(), [hook], should_stop=lambda: len(hook.seen) >= 2
     )
-    assert (states, step) == (_states(8), 8)
-    assert [step for step, _ in hook.seen] == [5, 8]
+    assert (states, step) == (_states(13), 13)
+    assert [step for step, _ in hook.seen] == [5, 8, 13]
+
+
+def test_a_run_never_stops_at_a_step_that_a_hook_could_not_save():
+    saved, late = [], _Hook(0)  # the signal comes after the hook that saves
+
+    def should_stop():
+        return len(late.seen) >= 2
+
+    class Saver(_Hook):
+        def __call__(self, step, states, metrics):
+            if should_stop():
+                saved.append(step)
+
+    _, step = _train(_counting_chunk(), [Saver(0), late], should_stop=should_stop)
+    assert saved == [step]

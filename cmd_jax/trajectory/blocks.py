@@ -18,7 +18,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from cmd_jax import host, trees
-from cmd_jax.trajectory import StoredTrajectory, Trajectory
+from cmd_jax.trajectory.history import Trajectory
+from cmd_jax.trajectory.stored import StoredTrajectory
+from cmd_jax.types import PyTree
 
 AnyTrajectory = Trajectory | StoredTrajectory
 
@@ -77,6 +79,21 @@ def map_blocks(
     with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
         results = list(pool.map(work, shares))
     return list(_in_order(results))
+
+
+def modelled_leaves(template: PyTree, mask: PyTree) -> list[int]:
+    """Numbers of the leaves that are modelled: of floating point, True in `mask`.
+
+    Raises:
+      ValueError: `mask` is no pytree prefix of the parameters.
+    """
+    flags = trees.broadcast_mask(mask, template)
+    leaves = jax.tree.leaves(template)
+    return [
+        number
+        for number, (leaf, flag) in enumerate(zip(leaves, flags, strict=True))
+        if flag and trees.is_float(leaf)
+    ]
 
 
 def on_host(trajectory: AnyTrajectory) -> AnyTrajectory:

@@ -2,8 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cmd_jax.modes import blocks
-from cmd_jax.trajectory import Trajectory
+from cmd_jax.trajectory import Trajectory, blocks
 
 
 @pytest.fixture
@@ -79,3 +78,13 @@ def test_jax_leaves_are_read_like_numpy_ones(trajectory):
         for t in (trajectory, on_device)
     ]
     assert sums[0] == sums[1]
+
+
+def test_integer_and_masked_leaves_are_not_modelled():
+    template = {
+        "a": np.zeros(2, np.float16),
+        "b": np.zeros(2, np.int8),
+        "c": np.ones(1),
+    }
+    assert blocks.modelled_leaves(template, None) == [0, 2]
+    assert blocks.modelled_leaves(template, {"a": False, "b": True, "c": True}) == [2]

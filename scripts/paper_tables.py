@@ -1,0 +1,122 @@
+"""The tables that `make_tables.py` makes: which runs fill them, what the paper has.
+
+The paper's numbers are those of Brokman et al., "Enhancing Neural Training via a
+Correlated Dynamics Model", ICLR 2024 (arXiv 2312.13247), Tables 1 and 2: mean ±
+standard deviation in per cent. A method that a line lacks, the paper has not run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A line of a table.
+
+    Attributes:
+      label: the network or the optimizer.
+      config: whose runs fill it.
+      variant: of that config, as in its CSV, or the place in the config's `sweep()`.
+      paper: the paper's numbers by method.
+    """
+
+    label: str
+    config: str
+    variant: str | int = ""
+    paper: Mapping[str, str] = {}
+
+
+class Definition(NamedTuple):
+    """A table: its caption, what its lines are, and the lines."""
+
+    caption: str
+    kind: str
+    entries: Sequence[Entry]
+
+
+def _table_1(label: str, config: str, *numbers: str) -> Entry:
+    methods = ("SGD", "Online CMD", "P-BFGS (equal)", "P-BFGS (long)")
+    return Entry(label, config, paper=dict(zip(methods, numbers, strict=False)))
+
+
+def _table_2(config: str, numbers: Mapping[str, Sequence[str]]) -> list[Entry]:
+    methods = ("SGD", "EMA", "SWA", "Online CMD")
+    return [
+        Entry(label, config, place, dict(zip(methods, row, strict=False)))
+        for place, (label, row) in enumerate(numbers.items())
+    ]
+
+
+_RESNET18 = {
+    "SGD": ("90.68 ± 0.29", "92.02 ± 0.16", "92.09 ± 0.10", "92.26 ± 0.12"),
+    "SGD + momentum": ("90.91 ± 0.52", "92.22 ± 0.43", "92.28 ± 0.44", "92.43 ± 0.34"),
+    "SGD + momentum + schedule": (
+        *("91.29 ± 0.23", "91.28 ± 0.23", "91.29 ± 0.24", "91.68 ± 0.21"),
+    ),
+    "Adam": ("89.59 ± 0.43", "91.43 ± 0.39", "91.65 ± 0.43", "91.70 ± 0.51"),
+}
+_UNPUBLISHED = dict.fromkeys(_RESNET18, ())
+
+TABLES = {
+    "table_1": Definition(
+        "Table 1, networks on CIFAR-10: test accuracy of the last record, mean ± "
+        "standard deviation (seeds); SGD stands for the optimizer of the config",
+        "network",
+        [
+            _table_1(
+                *("ResNet18", "resnet18"),
+                *("90.91 ± 0.52", "92.43 ± 0.34", "89.34 ± 0.54", "91.03 ± 0.38"),
+            ),
+            _table_1(
+                *("WideResNet-28-10", "wide_resnet"),
+                *("92.70 ± 0.48", "93.21 ± 0.50", "88.65 ± 0.77", "92.78 ± 0.25"),
+            ),
+            _table_1(
+                *("PreRes164", "preres164"),
+                *("90.64 ± 0.98", "91.34 ± 1.20", "90.76 ± 1.14", "90.91 ± 0.77"),
+            ),
+            _table_1(
+                *("LeNet-5", "lenet5"),
+                *("75.36 ± 0.57", "76.77 ± 0.60", "74.67 ± 0.35", "76.44 ± 0.37"),
+            ),
+            _table_1(
+                *("GoogLeNet", "googlenet"),
+                *("92.05 ± 0.48", "93.07 ± 0.49", "92.01 ± 1.05", "92.41 ± 0.38"),
+            ),
+            _table_1(
+                *("ViT-b-16 (pretrained)", "vit_b16"),
+                *("97.86 ± 0.11", "97.99 ± 0.28", "95.05 ± 0.69"),
+            ),
+        ],
+    ),
+    "table_2": Definition(
+        "Table 2, optimizers of ResNet18 on CIFAR-10: test accuracy of the last "
+        "record, mean ± standard deviation (seeds); the method SGD is the optimizer "
+        "alone, the paper's baseline",
+        "optimizer",
+        _table_2("resnet18_optimizers", _RESNET18),
+    ),
+    "digits_optimizers": Definition(
+        "The optimizers of Table 2 for an MLP on digits, which the paper has not: the "
+        "method SGD is the optimizer alone",
+        "optimizer",
+        _table_2("digits_optimizers", _UNPUBLISHED),
+    ),
+    "mnist_mlp_optimizers": Definition(
+        "The optimizers of Table 2 for an MLP on MNIST, which the paper has not: the "
+        "method SGD is the optimizer alone",
+        "optimizer",
+        _table_2("mnist_mlp_optimizers", _UNPUBLISHED),
+    ),
+    "mlps": Definition(
+        "MLPs, which the paper has not: test accuracy of the last record, mean ± "
+        "standard deviation (seeds)",
+        "network",
+        [Entry("MLP on digits", "digits"), Entry("MLP on MNIST", "mnist_mlp")],
+    ),
+    "lenet5_30_epochs": Definition(
+        "LeNet-5 on CIFAR-10 after 30 of the paper's 150 epochs: test accuracy of the "
+        "last record, mean ± standard deviation (seeds)",
+        "network",
+        [Entry("LeNet-5", "lenet5", "train.total_epochs=30")],
+    ),
+}
