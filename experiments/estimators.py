@@ -14,19 +14,16 @@ from ml_collections import ConfigDict
 
 from cmd_jax import baselines, modes, rng, trees
 from cmd_jax.modes.online_estimate import check_forgetting
+from cmd_jax.report import METHODS
 from cmd_jax.trajectory import Estimator, StoredTrajectory
 from cmd_jax.types import Key
 from experiments.checks import about, check_memory
 from experiments.setup import Setup, num_recorded, records_whole_network
 
 _AVERAGES = {"ema": baselines.ema, "swa": baselines.swa, "lawa": baselines.lawa}
-NAMES = {
-    "ema": "EMA",
-    "swa": "SWA",
-    "lawa": "LAWA",
-    "online": "Online CMD",
-    "random_references": "random references",
-}
+_FITTED = ("online", "random_references")
+NAMES = {name: METHODS[name] for name in (*_AVERAGES, *_FITTED)}
+"""Estimators as configs name them, with their names for readers."""
 
 
 def following(setup: Setup) -> Mapping[str, ConfigDict]:
@@ -46,7 +43,7 @@ def _is_followed(chosen: ConfigDict, name: str) -> bool:
 
 def is_fitted(name: str) -> bool:
     """Whether an estimator begins with the fit of a warm-up."""
-    return name not in _AVERAGES
+    return name in _FITTED
 
 
 def first_record(name: str, options: ConfigDict) -> int:

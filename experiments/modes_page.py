@@ -9,6 +9,7 @@ import numpy as np
 from cmd_jax import files, runs
 from cmd_jax.modes import figures
 from cmd_jax.report import (
+    METHODS,
     Figure,
     Section,
     Table,
@@ -18,9 +19,6 @@ from cmd_jax.report import (
     write_page,
 )
 from experiments import analysis_page
-from experiments.estimators import NAMES
-
-_METHODS = {"sgd": "SGD", "cmd": "post-hoc CMD", **NAMES}
 
 
 class _Run(NamedTuple):
@@ -85,7 +83,7 @@ def _sections(run: _Run) -> list[Section]:
 def _highlights(run: _Run) -> list[tuple[str, str]]:
     shown = ("sgd", "online" if _accuracies(run, "online").size else "cmd")
     tiles = [
-        (f"test accuracy, {_METHODS[key]} (%)", mean_std(_accuracies(run, key)))
+        (f"test accuracy, {METHODS[key]} (%)", mean_std(_accuracies(run, key)))
         for key in shown
         if _accuracies(run, key).size
     ]
@@ -111,7 +109,7 @@ def _accuracy(run: _Run) -> Section:
             "reconstruction is a network that could be tested.",
         )
     epochs = run.arrays[0]["evaluated_epochs"]
-    tested = {key: name for key, name in _METHODS.items() if _accuracies(run, key).size}
+    tested = {key: name for key, name in METHODS.items() if _accuracies(run, key).size}
     curves = {
         name: np.stack([seed[f"accuracy_{key}"] for seed in run.arrays])
         for key, name in tested.items()

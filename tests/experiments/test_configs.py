@@ -14,7 +14,15 @@ from experiments.estimators import NAMES
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("name", configs.names(FOLDER))
+# A sweep is several runs, of a config that runs on its own too.
+SMOKES = [
+    pytest.param(name, marks=[pytest.mark.slow] * (len(swept) > 1))
+    for name in configs.names(FOLDER)
+    if (swept := configs.overrides(FOLDER / f"{name}.py"))
+]
+
+
+@pytest.mark.parametrize("name", SMOKES)
 def test_every_config_runs_as_smoke(name, run_main, tmp_path):
     one_seed = "--config.train.num_seeds=1"
     assert run_main(tmp_path, "--config", f"{name}:smoke", one_seed) == 0
