@@ -31,6 +31,7 @@ from cmd_jax.phase_transition.coloured_sweep import (
     Places,
     forward,
     locate,
+    make_fence,
     order_of_substeps,
     sweep,
 )
@@ -151,10 +152,9 @@ class SparseDiscrete(NamedTuple):
     def bind(self, problem: Problem) -> tuple[Train, Test]:
         """A sweep and a test of these replicas; see `replicas.Model`."""
         num_words = problem.valid.shape[1]
-        places = locate(
-            problem.arrangement, num_inputs=self.num_units, num_words=num_words
-        )
-        num_classes, num_slots = places.inputs.shape[1], self.degree + self.learn_second
+        places = locate(problem.arrangement, num_words=num_words)
+        num_classes = places.inputs.shape[1]
+        num_rows = 2 * self.degree if self.learn_second else self.degree
 
         def train(state: Weights, keys: Array, key: Key) -> Weights:
             return sweep(
@@ -163,7 +163,7 @@ class SparseDiscrete(NamedTuple):
                 state,
                 self._batches(problem, keys),
                 problem.valid,
-                order_of_substeps(num_classes, num_slots, key=key),
+                order_of_substeps(num_classes, num_rows, key=key),
                 strict=self.strict,
             )
 
@@ -194,6 +194,7 @@ class SparseDiscrete(NamedTuple):
     ) -> Float32[Array, " replicas"]:
         """The fraction of wrong output bits on fresh patterns."""
         num_words = problem.valid.shape[1]
+        fence = make_fence(problem.valid)
         rounds = -(-bits.num_words(self.num_test) // num_words)
         valid = bits.valid(self.num_test, rounds * num_words).reshape(rounds, num_words)
 
@@ -205,7 +206,7 @@ class SparseDiscrete(NamedTuple):
                 )
             )(keys)
             teacher, student = (
-                forward(places, weights, patterns)
+                forward(places, weights, patterns, fence)
                 for weights in (problem.teacher, state)
             )
             differ = (teacher ^ student) & valid[:, None]
