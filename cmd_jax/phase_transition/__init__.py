@@ -10,6 +10,7 @@ References:
   arXiv 2305.06435.
 """
 
+from cmd_jax.phase_transition.committee import CommitteeDiscrete
 from cmd_jax.phase_transition.diagram import Diagram
 from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
 from cmd_jax.phase_transition.greedy import SparseDiscrete
@@ -33,6 +34,7 @@ from cmd_jax.phase_transition.sign_network import (
 
 __all__ = [
     "Budget",
+    "CommitteeDiscrete",
     "Diagram",
     "Model",
     "Progress",

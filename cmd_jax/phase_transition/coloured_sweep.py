@@ -16,12 +16,12 @@ from jaxtyping import Int32, Integer, UInt32
 
 from cmd_jax.phase_transition import bits
 from cmd_jax.phase_transition.arrangement import Arrangement, Weights
+from cmd_jax.phase_transition.patterns import Patterns
 from cmd_jax.types import Array, Key
 
 _ONES = np.uint32(0xFFFFFFFF)
 
 Rows = UInt32[Array, "replicas classes rows words size"]
-Patterns = UInt32[Array, "replicas words inputs"]
 Outputs = UInt32[Array, "replicas words outputs"]
 
 Fence = Callable[[Callable[[], Array]], Array]
@@ -51,25 +51,27 @@ class Places(NamedTuple):
 
 def locate(arrangement: Arrangement, *, num_words: int) -> Places:
     """Flat indices of the arrangements of some replicas, in as few bytes as will do."""
-    _, _, degree, size = arrangement.inputs.shape
+    _, classes, degree, size = arrangement.inputs.shape
+    outputs = arrangement.edges.shape[1]
 
     def of_edge(place: Array, *, num_rows: int) -> Array:
         """Places in the last `degree` of the rows [classes, rows, words, size]."""
         row, rest = jnp.divmod(place, size)
         group, slot = jnp.divmod(row, degree)
         row = (group + 1) * num_rows - degree + slot
-        return _narrow(row * (num_words * size) + rest)
+        largest = classes * num_rows * num_words * size
+        return _narrow(row * (num_words * size) + rest, largest=largest)
 
     return Places(
-        inputs=_narrow(arrangement.inputs),
+        inputs=_narrow(arrangement.inputs, largest=outputs),
         siblings=of_edge(arrangement.siblings, num_rows=2 * degree),
         votes=of_edge(jnp.swapaxes(arrangement.edges, 1, 2), num_rows=degree),
-        output=_narrow(arrangement.output),
+        output=_narrow(arrangement.output, largest=outputs),
     )
 
 
-def _narrow(places: Array) -> Array:
-    return places.astype(jnp.uint16)
+def _narrow(places: Array, *, largest: int) -> Array:
+    return places.astype(jnp.uint16 if largest < 2**16 else jnp.int32)
 
 
 def _take(values: Array, places: Array) -> Array:
@@ -178,11 +180,18 @@ def sweep(
         flips, accepted = jax.lax.cond(
             row < degree, first_layer, second_layer, rows, group, row
         )
-        number = jnp.arange(2 * degree, dtype=jnp.int32)[:, None, None]
-        turned = jnp.where(number < degree, 0, flips[:, None])
-        turned = jnp.where(number == row, _ONES, turned) & accepted[:, None, None]
-        block = _at(rows, group) ^ turned
-        return jax.lax.dynamic_update_index_in_dim(rows, block, group, 1), None
+        flips, accepted = flips[:, None], accepted[:, None, None]
+        zero = jnp.zeros_like(group)
+
+        def turn(rows: Rows, first: Array, words: Array) -> Rows:
+            """Turns words of the rows of the class from `first` on."""
+            place = (zero, group, first, zero, zero)
+            shape = (len(rows), 1, words.shape[1], *rows.shape[3:])
+            block = jax.lax.dynamic_slice(rows, place, shape) ^ words[:, None]
+            return jax.lax.dynamic_update_slice(rows, block, place)
+
+        edges = jnp.broadcast_to(flips & accepted, target[:, 0].shape)
+        return turn(turn(rows, zero + degree, edges), row, accepted), None
 
     rows = jnp.concatenate(_activate(student, inputs), axis=2)
     rows, _ = jax.lax.scan(visit, rows, order)

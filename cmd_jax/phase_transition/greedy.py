@@ -27,7 +27,6 @@ from cmd_jax.phase_transition.arrangement import (
     to_classes,
 )
 from cmd_jax.phase_transition.coloured_sweep import (
-    Patterns,
     Places,
     forward,
     locate,
@@ -39,7 +38,7 @@ from cmd_jax.phase_transition.colouring import Classes, colour_classes
 from cmd_jax.phase_transition.graphs import check_degree
 from cmd_jax.phase_transition.patterns import (
     check_training_set,
-    drawn_patterns,
+    draw_batches,
     fresh_patterns,
 )
 from cmd_jax.phase_transition.replicas import Test, Tested, Train
@@ -161,7 +160,14 @@ class SparseDiscrete(NamedTuple):
                 places,
                 problem.teacher,
                 state,
-                self._batches(problem, keys),
+                draw_batches(
+                    problem.examples,
+                    keys,
+                    num_units=self.num_units,
+                    num_words=num_words,
+                    num_examples=self.num_examples,
+                    replacement=self.replacement,
+                ),
                 problem.valid,
                 order_of_substeps(num_classes, num_rows, key=key),
                 strict=self.strict,
@@ -172,22 +178,6 @@ class SparseDiscrete(NamedTuple):
             return Tested(error, _overlap(problem, state))
 
         return train, test
-
-    def _batches(self, problem: Problem, keys: Array) -> Patterns:
-        size = self.num_units, problem.valid.shape[1]
-        if not self.num_examples:
-            return jax.vmap(lambda key: fresh_patterns(*size, key=key))(keys)
-
-        def draw(examples: Key, key: Key) -> Array:
-            return drawn_patterns(
-                examples,
-                self.num_examples,
-                *size,
-                replacement=self.replacement,
-                key=key,
-            )
-
-        return jax.vmap(draw)(problem.examples, keys)
 
     def _error(
         self, problem: Problem, places: Places, state: Weights, keys: Array
@@ -200,11 +190,7 @@ class SparseDiscrete(NamedTuple):
 
         def count(wrong: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
             number, valid = part
-            patterns = jax.vmap(
-                lambda key: fresh_patterns(
-                    self.num_units, num_words, key=jax.random.fold_in(key, number)
-                )
-            )(keys)
+            patterns = fresh_patterns(_fold(keys, number), self.num_units, num_words)
             teacher, student = (
                 forward(places, weights, patterns, fence)
                 for weights in (problem.teacher, state)
@@ -219,14 +205,21 @@ class SparseDiscrete(NamedTuple):
 
 def _overlap(problem: Problem, student: Weights) -> Float32[Array, " replicas"]:
     """Q of `path_overlap`: paths that share a hidden unit factor."""
+    degree = student.first.shape[2]
 
     def agreement(one: Array, other: Array) -> Array:
-        """Each unit's mean over its slots of the products of signs."""
-        return 1 - 2 * (one ^ other & 1).astype(jnp.float32).mean(axis=2)
+        """Each unit's sum over its slots of the products of signs."""
+        differ = ((one ^ other) & 1).astype(jnp.int32)
+        return degree - 2 * sum(differ[:, :, slot] for slot in range(degree))
 
     first, second = jax.tree.map(agreement, problem.teacher, student)
     real = problem.arrangement.real
-    return (first * second * real).sum(axis=(1, 2)) / real.sum(axis=(1, 2))
+    paths = real.sum(axis=(1, 2)) * degree**2
+    return (first * second * real).sum(axis=(1, 2)) / paths
+
+
+def _fold(keys: Array, number: Array) -> Array:
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
 def _in_classes(networks: Sequence[SignNetwork], classes: Sequence[Classes]) -> Weights:
