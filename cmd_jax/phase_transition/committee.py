@@ -149,7 +149,9 @@ class CommitteeDiscrete(NamedTuple):
 
         def test(state: First, keys: Array) -> Tested:
             length = bits.num_words(self.num_test)
-            patterns = fresh_patterns(keys, self.num_units, length)
+            patterns = jax.vmap(
+                lambda key: fresh_patterns(self.num_units, length, key=key)
+            )(keys)
             differ = vote(problem.inputs, state, patterns) ^ vote(
                 problem.inputs, problem.teacher, patterns
             )

@@ -188,9 +188,14 @@ class SparseDiscrete(NamedTuple):
         rounds = -(-bits.num_words(self.num_test) // num_words)
         valid = bits.valid(self.num_test, rounds * num_words).reshape(rounds, num_words)
 
+        def fresh(key: Key) -> Array:
+            return fresh_patterns(self.num_units, num_words, key=key)
+
         def count(wrong: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
             number, valid = part
-            patterns = fresh_patterns(_fold(keys, number), self.num_units, num_words)
+            patterns = jax.vmap(lambda key: fresh(jax.random.fold_in(key, number)))(
+                keys
+            )
             teacher, student = (
                 forward(places, weights, patterns, fence)
                 for weights in (problem.teacher, state)
@@ -216,10 +221,6 @@ def _overlap(problem: Problem, student: Weights) -> Float32[Array, " replicas"]:
     real = problem.arrangement.real
     paths = real.sum(axis=(1, 2)) * degree**2
     return (first * second * real).sum(axis=(1, 2)) / paths
-
-
-def _fold(keys: Array, number: Array) -> Array:
-    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
 def _in_classes(networks: Sequence[SignNetwork], classes: Sequence[Classes]) -> Weights:

@@ -33,6 +33,48 @@ def check_training_set(
         )
 
 
+def fresh_patterns(
+    num_units: int, num_words: int, *, key: Key
+) -> UInt32[Array, "words inputs"]:
+    """Independent uniform patterns."""
+    return jax.random.bits(key, (num_words, num_units), jnp.uint32)
+
+
+def drawn_patterns(
+    examples: Key,
+    num_examples: int,
+    num_units: int,
+    num_words: int,
+    *,
+    replacement: bool,
+    key: Key,
+) -> UInt32[Array, "words inputs"]:
+    """Patterns drawn from a training set.
+
+    Args:
+      examples: the key of the training set.
+      num_examples: its size.
+      num_units: of a pattern.
+      num_words: of the mini-batch.
+      replacement: whether an example may come twice.
+      key: draws the mini-batch.
+    """
+    number = num_words * bits.WORD
+    if replacement:
+        chosen = jax.random.randint(key, (number,), 0, num_examples)
+    else:  # what does not fit behind the last example is padding
+        chosen = jnp.resize(jax.random.permutation(key, num_examples), number)
+    return bits.pack(jax.vmap(lambda i: _example(examples, i, num_units))(chosen))
+
+
+def _example(examples: Key, index: Array, num_units: int) -> Bool[Array, " inputs"]:
+    """One example of the training set that a key stands for."""
+    key = jax.random.fold_in(examples, index)
+    words = jax.random.bits(key, (bits.num_words(num_units),), jnp.uint32)
+    places = jnp.arange(bits.WORD, dtype=jnp.uint32)
+    return ((words[:, None] >> places) & 1).reshape(-1)[:num_units] > 0
+
+
 def draw_batches(
     examples: Array,
     keys: Array,
@@ -53,28 +95,16 @@ def draw_batches(
       replacement: whether an example may come twice in a mini-batch.
     """
     if not num_examples:
-        return fresh_patterns(keys, num_units, num_words)
-    number = num_words * bits.WORD
+        return jax.vmap(lambda key: fresh_patterns(num_units, num_words, key=key))(keys)
 
     def draw(examples: Key, key: Key) -> Array:
-        if replacement:
-            chosen = jax.random.randint(key, (number,), 0, num_examples)
-        else:  # what does not fit behind the last example is padding
-            chosen = jnp.resize(jax.random.permutation(key, num_examples), number)
-        return bits.pack(jax.vmap(lambda i: _example(examples, i, num_units))(chosen))
+        return drawn_patterns(
+            examples,
+            num_examples,
+            num_units,
+            num_words,
+            replacement=replacement,
+            key=key,
+        )
 
     return jax.vmap(draw)(examples, keys)
-
-
-def fresh_patterns(keys: Array, num_units: int, num_words: int) -> Patterns:
-    """Independent uniform patterns for every replica."""
-    shape = num_words, num_units
-    return jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint32))(keys)
-
-
-def _example(examples: Key, index: Array, num_units: int) -> Bool[Array, " inputs"]:
-    """One example of the training set that a key stands for."""
-    key = jax.random.fold_in(examples, index)
-    words = jax.random.bits(key, (bits.num_words(num_units),), jnp.uint32)
-    places = jnp.arange(bits.WORD, dtype=jnp.uint32)
-    return ((words[:, None] >> places) & 1).reshape(-1)[:num_units] > 0
