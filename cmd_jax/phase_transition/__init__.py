@@ -11,5 +11,19 @@ References:
 """
 
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.noise_scale import gradient_noise_scale
+from cmd_jax.phase_transition.theory import (
+    critical_batch_size,
+    flip_probability,
+    linear_unit_batch_size,
+    perfect_batch_size,
+)
 
-__all__ = ["Diagram"]
+__all__ = [
+    "Diagram",
+    "critical_batch_size",
+    "flip_probability",
+    "gradient_noise_scale",
+    "linear_unit_batch_size",
+    "perfect_batch_size",
+]
