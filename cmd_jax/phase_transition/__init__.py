@@ -11,19 +11,46 @@ References:
 """
 
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.logistic import Logistic, fit_logistic
 from cmd_jax.phase_transition.noise_scale import gradient_noise_scale
+from cmd_jax.phase_transition.order import (
+    FiniteSize,
+    Hysteresis,
+    Verdict,
+    compare_branches,
+    finite_size_scaling,
+    judge_order,
+)
 from cmd_jax.phase_transition.theory import (
     critical_batch_size,
     flip_probability,
     linear_unit_batch_size,
     perfect_batch_size,
 )
+from cmd_jax.phase_transition.threshold import (
+    Threshold,
+    error_threshold,
+    success_threshold,
+    susceptibility_peak,
+)
 
 __all__ = [
     "Diagram",
+    "FiniteSize",
+    "Hysteresis",
+    "Logistic",
+    "Threshold",
+    "Verdict",
+    "compare_branches",
     "critical_batch_size",
+    "error_threshold",
+    "finite_size_scaling",
+    "fit_logistic",
     "flip_probability",
     "gradient_noise_scale",
+    "judge_order",
     "linear_unit_batch_size",
     "perfect_batch_size",
+    "success_threshold",
+    "susceptibility_peak",
 ]
