@@ -1,8 +1,8 @@
 """Phase transitions in the mini-batch size, in teacher-student problems.
 
-Below a critical mini-batch size training fails, above it the student learns its teacher.
-The models are a reconstruction from the abstract of the paper, whose own definitions
-and figures were not available.
+Below a critical mini-batch size training fails, above it the student learns its
+teacher. The models are a reconstruction from the abstract of the paper, whose own
+definitions and figures were not available.
 
 References:
   R. Marino and F. Ricci-Tersenghi, "Phase transitions in the mini-batch size for sparse
@@ -11,6 +11,8 @@ References:
 """
 
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
+from cmd_jax.phase_transition.greedy import SparseDiscrete
 from cmd_jax.phase_transition.logistic import Logistic, fit_logistic
 from cmd_jax.phase_transition.noise_scale import gradient_noise_scale
 from cmd_jax.phase_transition.order import (
@@ -20,6 +22,23 @@ from cmd_jax.phase_transition.order import (
     compare_branches,
     finite_size_scaling,
     judge_order,
+)
+from cmd_jax.phase_transition.replicas import (
+    Budget,
+    Model,
+    Progress,
+    Sweep,
+    Tested,
+    sweep,
+)
+from cmd_jax.phase_transition.sign_network import (
+    SignNetwork,
+    committee,
+    flip_gauge,
+    outputs,
+    path_overlap,
+    random_weights,
+    sparse_network,
 )
 from cmd_jax.phase_transition.theory import (
     critical_batch_size,
@@ -35,22 +54,39 @@ from cmd_jax.phase_transition.threshold import (
 )
 
 __all__ = [
+    "Budget",
     "Diagram",
     "FiniteSize",
     "Hysteresis",
     "Logistic",
+    "Model",
+    "Progress",
+    "SignNetwork",
+    "SparseDiscrete",
+    "Sweep",
+    "Tested",
     "Threshold",
     "Verdict",
+    "committee",
     "compare_branches",
     "critical_batch_size",
+    "dense_graph",
     "error_threshold",
     "finite_size_scaling",
     "fit_logistic",
+    "flip_gauge",
     "flip_probability",
     "gradient_noise_scale",
     "judge_order",
     "linear_unit_batch_size",
+    "outputs",
+    "path_overlap",
     "perfect_batch_size",
+    "random_weights",
+    "regular_graph",
+    "sparse_network",
     "success_threshold",
     "susceptibility_peak",
+    "sweep",
+    "tree_graph",
 ]

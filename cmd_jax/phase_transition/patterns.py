@@ -1,0 +1,73 @@
+"""Mini-batches of random patterns, fresh ones or from a finite training set.
+
+A training set takes no memory: an example is what its own key gives.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import UInt32
+
+from cmd_jax.phase_transition import bits
+from cmd_jax.types import Array, Key
+
+
+def check_training_set(
+    num_examples: int, *, replacement: bool, batch_size: int
+) -> None:
+    """Refuses a training set that holds too few examples for a mini-batch.
+
+    Raises:
+      ValueError: names the sizes.
+    """
+    if num_examples < 0:
+        raise ValueError(
+            f"num_examples={num_examples}; it must be at least 1, or 0 for fresh "
+            "patterns in every batch"
+        )
+    if num_examples and not replacement and batch_size > num_examples:
+        raise ValueError(
+            f"a mini-batch of {batch_size} patterns cannot be drawn without "
+            f"replacement from num_examples={num_examples}"
+        )
+
+
+def fresh_patterns(
+    num_units: int, num_words: int, *, key: Key
+) -> UInt32[Array, "words inputs"]:
+    """Independent uniform patterns."""
+    return jax.random.bits(key, (num_words, num_units), jnp.uint32)
+
+
+def drawn_patterns(
+    examples: Key,
+    num_examples: int,
+    num_units: int,
+    num_words: int,
+    *,
+    replacement: bool,
+    key: Key,
+) -> UInt32[Array, "words inputs"]:
+    """Patterns drawn from a training set.
+
+    Args:
+      examples: the key of the training set.
+      num_examples: its size.
+      num_units: of a pattern.
+      num_words: of the mini-batch.
+      replacement: whether an example may come twice.
+      key: draws the mini-batch.
+    """
+    number = num_words * bits.WORD
+    if replacement:
+        chosen = jax.random.randint(key, (number,), 0, num_examples)
+    else:  # what does not fit behind the last example is padding
+        chosen = jnp.resize(jax.random.permutation(key, num_examples), number)
+
+    def example(index: Array) -> Array:
+        words = jax.random.bits(
+            jax.random.fold_in(examples, index), (bits.num_words(num_units),)
+        )
+        places = jnp.arange(bits.WORD, dtype=jnp.uint32)
+        return (words[:, None] >> places & 1).reshape(-1)[:num_units]
+
+    return bits.pack(jax.vmap(example)(chosen))
