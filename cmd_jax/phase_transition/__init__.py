@@ -11,6 +11,7 @@ References:
 """
 
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.gradient import ContinuousModel, outcomes
 from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
 from cmd_jax.phase_transition.greedy import SparseDiscrete
 from cmd_jax.phase_transition.logistic import Logistic, fit_logistic
@@ -40,6 +41,7 @@ from cmd_jax.phase_transition.sign_network import (
     random_weights,
     sparse_network,
 )
+from cmd_jax.phase_transition.stability import perturbation_growth
 from cmd_jax.phase_transition.theory import (
     critical_batch_size,
     flip_probability,
@@ -55,6 +57,7 @@ from cmd_jax.phase_transition.threshold import (
 
 __all__ = [
     "Budget",
+    "ContinuousModel",
     "Diagram",
     "FiniteSize",
     "Hysteresis",
@@ -79,9 +82,11 @@ __all__ = [
     "gradient_noise_scale",
     "judge_order",
     "linear_unit_batch_size",
+    "outcomes",
     "outputs",
     "path_overlap",
     "perfect_batch_size",
+    "perturbation_growth",
     "random_weights",
     "regular_graph",
     "sparse_network",

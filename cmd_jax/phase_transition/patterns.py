@@ -68,6 +68,6 @@ def drawn_patterns(
             jax.random.fold_in(examples, index), (bits.num_words(num_units),)
         )
         places = jnp.arange(bits.WORD, dtype=jnp.uint32)
-        return (words[:, None] >> places & 1).reshape(-1)[:num_units]
+        return (words[:, None] >> places[None] & 1).reshape(-1)[:num_units]
 
     return bits.pack(jax.vmap(example)(chosen))
