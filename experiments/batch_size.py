@@ -20,6 +20,7 @@ from cmd_jax import config as configs
 from cmd_jax import data, host, runs, train
 from cmd_jax.checkpoints import Checkpoints
 from experiments import batch_size_page, environment, progress, training
+from experiments.checks import about
 from experiments.interruption import Interrupted, stop_on_signals
 from experiments.setup import Options, Setup, initial_states, make_chunk, prepare
 
@@ -89,6 +90,13 @@ def _check(setup: Setup) -> None:
         )
     for size in grid.batch_sizes:
         data.batches_per_epoch(examples, size)
+    options = setup.config.optimizer.to_dict()
+    del options["warmup_epochs"]
+    for rate in grid.learning_rates:
+        with about("config.batch_size.learning_rates"):
+            train.create_optimizer(
+                **options | {"learning_rate": rate}, warmup_steps=0, num_steps=1
+            )
     if min(grid.num_epochs, grid.num_steps) < 1:
         raise ValueError(
             f"config.batch_size.num_epochs is {grid.num_epochs} and num_steps is "

@@ -119,7 +119,7 @@ def test_an_error_that_stays_is_a_plateau(sparse_diagram):
 
 @pytest.mark.parametrize("dense", [False, True])
 def test_the_growth_is_that_of_a_perturbation_of_a_millionth(key, dense):
-    model, num_steps = MODEL._replace(learning_rate=0.4, dense=dense), 60
+    model, num_steps = MODEL._replace(learning_rate=0.4, dense=dense), 40
     found = perturbation_growth(
         model, batch_sizes=[3], num_seeds=1, num_steps=num_steps, key=key
     )
@@ -127,7 +127,8 @@ def test_the_growth_is_that_of_a_perturbation_of_a_millionth(key, dense):
     problem, start = (single(tree) for tree in model.problem([3], [replica]))
     length = np.sqrt(sum(np.sum(leaf**2) for leaf in start))
     weights = [
-        t + 1e-6 * leaf / length for t, leaf in zip(problem.teacher, start, strict=True)
+        t.astype(float) + 1e-6 * leaf / length
+        for t, leaf in zip(problem.teacher, start, strict=True)
     ]
     sizes = []
     for step in range(num_steps):
@@ -137,12 +138,6 @@ def test_the_growth_is_that_of_a_perturbation_of_a_millionth(key, dense):
         )
         moved = [w - t for w, t in zip(weights, problem.teacher, strict=True)]
         sizes.append(np.sqrt(sum(np.sum(leaf**2) for leaf in moved)))
-        if sizes[-1] > 1e-4:  # back to the linear regime, as Lyapunov exponents are
-            weights = [
-                t + leaf * 1e-6 / sizes[-1]
-                for t, leaf in zip(problem.teacher, moved, strict=True)
-            ]
-            sizes = [size * 1e-6 / sizes[-1] for size in sizes]
     second_half = np.log(sizes[-1] / sizes[num_steps // 2 - 1]) / (num_steps // 2)
     assert np.isclose(found[0, 0], second_half, atol=2e-3)
 
