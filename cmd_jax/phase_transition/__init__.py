@@ -41,7 +41,10 @@ from cmd_jax.phase_transition.sign_network import (
     random_weights,
     sparse_network,
 )
-from cmd_jax.phase_transition.stability import perturbation_growth
+from cmd_jax.phase_transition.stability import (
+    noise_scale_near_teacher,
+    perturbation_growth,
+)
 from cmd_jax.phase_transition.theory import (
     critical_batch_size,
     flip_probability,
@@ -82,6 +85,7 @@ __all__ = [
     "gradient_noise_scale",
     "judge_order",
     "linear_unit_batch_size",
+    "noise_scale_near_teacher",
     "outcomes",
     "outputs",
     "path_overlap",

@@ -53,9 +53,7 @@ def pack(bits: Array) -> Array:
     padded = jnp.pad(bits.astype(jnp.uint32), padding)
     blocks = padded.reshape(*batch, length, WORD, units)
     places = jax.lax.broadcasted_iota(jnp.uint32, blocks.shape, blocks.ndim - 2)
-    return (blocks << places).sum(
-        axis=-2, dtype=jnp.uint32
-    )
+    return (blocks << places).sum(axis=-2, dtype=jnp.uint32)
 
 
 def count(words: UInt32[Array, "*any"]) -> Int32[Array, "*any"]:

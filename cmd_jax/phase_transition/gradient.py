@@ -154,24 +154,25 @@ class ContinuousModel(NamedTuple):
         return _signs(words)[:length]
 
     def step(
-        self,
-        student: TwoLayer,
-        problem: Problem,
-        inputs: Float[Array, "batch inputs"],
+        self, student: TwoLayer, problem: Problem, inputs: Float[Array, "batch inputs"]
     ) -> TwoLayer:
         """One replica's student after a step on a padded batch."""
+        slopes = self.gradient(student, problem, inputs)
+        return jax.tree.map(
+            lambda weight, slope: weight - self.learning_rate * slope, student, slopes
+        )
+
+    def gradient(
+        self, student: TwoLayer, problem: Problem, inputs: Float[Array, "batch inputs"]
+    ) -> TwoLayer:
+        """The gradient of one replica's loss on a padded batch, within its mask."""
         target = outputs(problem.teacher, inputs, self.activation)
 
         def loss(weights: TwoLayer) -> Array:
             residual = outputs(weights, inputs, self.activation) - target
             return 0.5 * jnp.sum(problem.share * jnp.sum(residual**2, axis=1))
 
-        return jax.tree.map(
-            lambda weight, mask, slope: weight - self.learning_rate * mask * slope,
-            student,
-            problem.mask,
-            jax.grad(loss)(student),
-        )
+        return jax.tree.map(jnp.multiply, problem.mask, jax.grad(loss)(student))
 
     def test(self, student: TwoLayer, problem: Problem, key: Key) -> Tested:
         """E‖y_student - y_teacher‖² / E‖y_teacher‖² of one replica, and its overlap."""

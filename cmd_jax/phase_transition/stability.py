@@ -1,4 +1,4 @@
-"""Is the teacher stable under SGD? The growth of a small perturbation of its weights.
+"""Is the teacher stable under SGD? Growth and gradient noise of a small perturbation.
 
 At the teacher every gradient vanishes, whatever the batch: it is a fixed point of SGD,
 and training can end there only if perturbations shrink. An infinitesimal one follows
@@ -12,12 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
 from cmd_jax import host, rng
 from cmd_jax.phase_transition.continuous import TwoLayer
 from cmd_jax.phase_transition.gradient import ContinuousModel, Problem
+from cmd_jax.phase_transition.noise_scale import gradient_noise_scale
 from cmd_jax.types import Array, Key
+
+_DISTANCE = 1e-2  # from the teacher, in the weights of an unrelated student
 
 
 def perturbation_growth(
@@ -53,8 +57,7 @@ def perturbation_growth(
       >>> bool(growth[0, 0] < 0)
       True
     """
-    seeds = [rng.stream(key, "seed", number) for number in range(num_seeds)]
-    keys = [rng.stream(seed, "replica", m) for m in batch_sizes for seed in seeds]
+    keys = [k for m in batch_sizes for k in _replica_keys(m, num_seeds, key)]
     sizes = np.repeat(np.asarray(batch_sizes), num_seeds).tolist()
     problem, start = model._replace(start="random").problem(sizes, keys)
     growth = _make_growth(model, num_steps)(problem, start, jnp.stack(keys))
@@ -77,3 +80,50 @@ def _make_growth(model: ContinuousModel, num_steps: int):
         return logarithms[num_steps // 2 :].mean()
 
     return jax.jit(jax.vmap(replica))
+
+
+def noise_scale_near_teacher(
+    model: ContinuousModel, *, num_seeds: int, num_examples: int = 2000, key: Key
+) -> Float[np.ndarray, " seeds"]:
+    """The gradient noise scale B of students a small step away from their teachers.
+
+    Of one linear unit it is d - 1, and SGD is stable from m_c = η B / (2 - η) on. Here
+    it is a comparison only: the directions have different curvatures.
+
+    Args:
+      model: what is learned.
+      num_seeds: replicas.
+      num_examples: patterns whose own gradients are taken.
+      key: of the sweep whose replicas these are, those of batch size 1.
+
+    Example:
+      >>> import jax
+      >>> from cmd_jax import phase_transition as pt
+      >>> model = pt.ContinuousModel(num_units=8, degree=3, learning_rate=0.5)
+      >>> scale = pt.noise_scale_near_teacher(
+      ...     model, num_seeds=1, num_examples=100, key=jax.random.key(0)
+      ... )
+      >>> bool(scale[0] > 0)
+      True
+    """
+    keys = _replica_keys(1, num_seeds, key)
+    problem, away = model._replace(start="random").problem([1] * num_seeds, keys)
+    student = jax.tree.map(
+        lambda teacher, other: teacher + _DISTANCE * other, problem.teacher, away
+    )
+
+    def gradients(student: TwoLayer, problem: Problem, key: Key) -> Array:
+        def one(key: Key) -> Array:
+            inputs = model.batch(problem, key)
+            return ravel_pytree(model.gradient(student, problem, inputs))[0]
+
+        return jax.vmap(one)(jax.random.split(key, num_examples))
+
+    found = jax.jit(jax.vmap(gradients))(student, problem, jnp.stack(keys))
+    return np.array([gradient_noise_scale(one) for one in host.fetch(found)])
+
+
+def _replica_keys(batch_size: int, num_seeds: int, key: Key) -> list[Key]:
+    """The keys that `sweep` gives its replicas."""
+    seeds = (rng.stream(key, "seed", number) for number in range(num_seeds))
+    return [rng.stream(seed, "replica", batch_size) for seed in seeds]
