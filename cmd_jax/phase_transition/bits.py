@@ -51,10 +51,9 @@ def pack(bits: Array) -> Array:
     length = num_words(patterns)
     padding = [(0, 0)] * len(batch) + [(0, length * WORD - patterns), (0, 0)]
     padded = jnp.pad(bits.astype(jnp.uint32), padding)
-    places = jnp.arange(WORD, dtype=jnp.uint32)[:, None]
-    return (padded.reshape(*batch, length, WORD, units) << places).sum(
-        axis=-2, dtype=jnp.uint32
-    )
+    blocks = padded.reshape(*batch, length, WORD, units)
+    places = jax.lax.broadcasted_iota(jnp.uint32, blocks.shape, blocks.ndim - 2)
+    return (blocks << places).sum(axis=-2, dtype=jnp.uint32)
 
 
 def count(words: UInt32[Array, "*any"]) -> Int32[Array, "*any"]:

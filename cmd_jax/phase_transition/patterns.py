@@ -72,7 +72,7 @@ def _example(examples: Key, index: Array, num_units: int) -> Bool[Array, " input
     key = jax.random.fold_in(examples, index)
     words = jax.random.bits(key, (bits.num_words(num_units),), jnp.uint32)
     places = jnp.arange(bits.WORD, dtype=jnp.uint32)
-    return ((words[:, None] >> places) & 1).reshape(-1)[:num_units] > 0
+    return ((words[:, None] >> places[None]) & 1).reshape(-1)[:num_units] > 0
 
 
 def draw_batches(

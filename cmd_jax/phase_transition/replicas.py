@@ -7,7 +7,7 @@ a chunk of sweeps, called until every replica is done.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ Test = Callable[[PyTree, Array], Tested]
 """(state, keys [replicas]) -> the error on fresh patterns and the overlap."""
 
 
+@runtime_checkable
 class Model(Protocol):
     """A teacher-student problem and how its students learn.
 

@@ -1,0 +1,42 @@
+"""Test accuracy of an MLP on digits against mini-batch size and learning rate.
+
+Paper: none. Marino and Ricci-Tersenghi (arXiv 2305.06435) ask from which mini-batch
+size on a student learns its teacher; this asks it of a classifier on real data. Every
+point is tested after a fixed number of epochs and after a fixed number of steps.
+Command: python experiments/run.py --config phase_digits
+Hardware: 2 CPU cores, HARDWARE_TIME.
+Expected: RESULT
+"""
+
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
+
+
+def get_config(argument: str | None = None) -> ConfigDict:
+    """`:smoke` shrinks the grid and the network to a few seconds."""
+    options = configs.parse_argument(argument, smoke=False)
+    config = configs.defaults()
+    config.study = "batch_size"
+    config.data.name = "digits"
+    config.data.num_validation = 200
+    config.model = ConfigDict({"name": "mlp", "hidden": (64,)})
+    config.train.num_seeds = 3
+    config.train.num_devices = 1  # a batch of one example has nothing to share
+    config.batch_size = (
+        ConfigDict(  # instead of train.batch_size, learning_rate, epochs
+            {
+                "batch_sizes": (1, 2, 4, 8, 16, 32, 128, 512),
+                "learning_rates": (0.03, 0.1, 0.3, 1.0),
+                "num_epochs": 20,
+                "num_steps": 1000,
+            }
+        )
+    )
+    if options["smoke"]:
+        config.model.hidden = (16,)
+        config.batch_size.batch_sizes = (4, 64)
+        config.batch_size.learning_rates = (0.1,)
+        config.batch_size.num_epochs = 1
+        config.batch_size.num_steps = 30
+    return config

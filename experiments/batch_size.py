@@ -1,0 +1,218 @@
+"""The study of the mini-batch size on a real task: test accuracy over m and η.
+
+One step beyond the phase-transition paper (arXiv 2305.06435), whose question it asks of
+a classifier: from which mini-batch size on does training succeed, and does that depend
+on the learning rate? Every point is trained once and tested twice, after a number of
+epochs, where small batches take more steps, and after a number of steps, where large
+ones see more data. A network that diverges is tested like any other.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
+from cmd_jax import data, host, runs, train
+from cmd_jax.checkpoints import Checkpoints
+from experiments import batch_size_page, environment, progress, training
+from experiments.checks import about
+from experiments.interruption import Interrupted, stop_on_signals
+from experiments.setup import Options, Setup, initial_states, make_chunk, prepare
+
+_FIELDS = {
+    "batch_sizes": (1,),
+    "learning_rates": (0.1,),
+    "num_epochs": 1,
+    "num_steps": 1,
+}
+
+
+class Grid(NamedTuple):
+    """What was measured; the last axis is after so many epochs, after so many steps.
+
+    Points that are still to be trained are NaN.
+    """
+
+    accuracy: Float[np.ndarray, "seeds rates points 2"]
+    finite: Float[np.ndarray, "seeds rates points 2"]
+
+
+def run(name: str, config: ConfigDict, options: Options) -> None:
+    """Runs the study for the seeds of `config`."""
+    if options.processes is not None or options.export is not None:
+        raise ValueError(
+            f"{name} runs in one process and keeps no network: start it without "
+            "--distributed, --coordinator and --export"
+        )
+    setup = prepare(config, options.data_directory, {"batch_size": _FIELDS})
+    _check(setup)
+    directory = training.run_directory(setup, name, options)
+    if options.dry_run:
+        points = len(config.batch_size.batch_sizes) * len(
+            config.batch_size.learning_rates
+        )
+        progress.say(f"{points} points with {len(setup.seeds)} seeds: {directory.root}")
+        return
+    if options.overwrite:
+        directory.remove()
+    document = {
+        "name": name,
+        "hash": configs.digest(config),
+        "config": configs.to_dict(config),
+    }
+    directory.check_config(document)
+    groups = directory.groups_to_run(setup.seeds)
+    with stop_on_signals() as should_stop:
+        for group in groups:
+            directory.create(document)
+            with directory.claim(group):
+                directory.write_environment(environment.describe(options.command))
+                _run_group(setup, directory, group, options.data_directory, should_stop)
+    if groups or not directory.report.exists():
+        batch_size_page.write(directory)
+    else:
+        progress.say(f"{directory.root} is finished; --overwrite begins anew")
+    progress.say(f"report: {directory.report}")
+
+
+def _check(setup: Setup) -> None:
+    grid, examples = setup.config.batch_size, len(setup.dataset.train.labels)
+    if not grid.batch_sizes or not grid.learning_rates:
+        raise ValueError("config.batch_size needs batch_sizes and learning_rates")
+    if list(grid.batch_sizes) != sorted(set(grid.batch_sizes)):
+        raise ValueError(
+            f"config.batch_size.batch_sizes is {grid.batch_sizes}; it must ascend"
+        )
+    for size in grid.batch_sizes:
+        data.batches_per_epoch(examples, size)
+    options = setup.config.optimizer.to_dict()
+    del options["warmup_epochs"]
+    for rate in grid.learning_rates:
+        with about("config.batch_size.learning_rates"):
+            train.create_optimizer(
+                **options | {"learning_rate": rate}, warmup_steps=0, num_steps=1
+            )
+    if min(grid.num_epochs, grid.num_steps) < 1:
+        raise ValueError(
+            f"config.batch_size.num_epochs is {grid.num_epochs} and num_steps is "
+            f"{grid.num_steps}; both must be at least 1"
+        )
+    if setup.config.optimizer.schedule != "constant":
+        raise ValueError(
+            f"config.optimizer.schedule is {setup.config.optimizer.schedule!r}; it "
+            "must be 'constant': a point is tested at two ends of one training"
+        )
+
+
+def _run_group(
+    setup: Setup,
+    directory: runs.RunDirectory,
+    group: tuple[int, ...],
+    data_directory: str | None,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Measures the grid for some seeds at once, from where it was stopped."""
+    grid = setup.config.batch_size
+    points = [
+        (rate, size)
+        for rate in range(len(grid.learning_rates))
+        for size in range(len(grid.batch_sizes))
+    ]
+    shape = (len(group), len(grid.learning_rates), len(grid.batch_sizes), 2)
+    found = Grid(np.full(shape, np.nan), np.full(shape, np.nan))
+    checkpoints = Checkpoints(directory.checkpoints(group))
+    resumed = checkpoints.resume(lambda step: found)
+    done = 0
+    if resumed is not None:
+        done, found = resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
+    with progress.task("points", len(points), start=done) as advance:
+        for rate, size in points[done:]:
+            if should_stop():
+                raise Interrupted("stopped; run the same command again to go on")
+            learning_rate, batch_size = (
+                grid.learning_rates[rate],
+                grid.batch_sizes[size],
+            )
+            point = _at(setup, batch_size, learning_rate, data_directory)
+            accuracy, finite = measure(point, group)
+            found.accuracy[:, rate, size], found.finite[:, rate, size] = (
+                accuracy,
+                finite,
+            )
+            done += 1
+            checkpoints.save(done, found)
+            shares = " and ".join(f"{100 * x:.1f} %" for x in accuracy.mean(axis=0))
+            advance(done, f"m = {batch_size}, η = {learning_rate:g}: {shares}")
+    for number, seed in enumerate(group):
+        arrays = {
+            "batch_sizes": np.array(grid.batch_sizes),
+            "learning_rates": np.array(grid.learning_rates),
+            "accuracy": found.accuracy[number],
+            "finite": found.finite[number].astype(bool),
+        }
+        best = {
+            end: float(found.accuracy[number, ..., i].max())
+            for i, end in enumerate(("epochs", "steps"))
+        }
+        directory.seed(seed).finish({"best_accuracy": best}, arrays)
+
+
+def measure(
+    point: Setup, seeds: Sequence[int]
+) -> tuple[Float[np.ndarray, "seeds 2"], Bool[np.ndarray, "seeds 2"]]:
+    """Test accuracies at one point, and whether the loss was finite.
+
+    Args:
+      point: a setup with the batch size and learning rate of the point.
+      seeds: trained side by side.
+    """
+    grid = point.config.batch_size
+    ends = grid.num_epochs * point.steps_per_epoch, grid.num_steps
+    keys = [jax.random.key(seed) for seed in seeds]
+    states, chunk, step = initial_states(point, keys), make_chunk(point, keys), 0
+    tested: dict[int, list[Mapping[str, np.ndarray]]] = {}
+    for end in sorted(set(ends)):
+        states = _advance(point, chunk, states, step, end)
+        step = end
+        tested[end] = host.fetch([_test(point, state) for state in states])
+    accuracy = [[one["accuracy"] for one in tested[end]] for end in ends]
+    loss = [[one["loss"] for one in tested[end]] for end in ends]
+    return np.array(accuracy, float).T, np.isfinite(loss).T
+
+
+def _test(setup: Setup, state: train.TrainState) -> Any:
+    return setup.evaluations["test"](state.params, state.state)
+
+
+def _at(
+    setup: Setup, batch_size: int, learning_rate: float, data_directory: str | None
+) -> Setup:
+    """The setup of one point; what is tested, and how, is compiled once for all."""
+    config = setup.config.copy_and_resolve_references()
+    config.train.batch_size = batch_size
+    config.optimizer.learning_rate = learning_rate
+    grid = config.batch_size
+    per_epoch = data.batches_per_epoch(len(setup.dataset.train.labels), batch_size)
+    config.train.total_epochs = max(
+        grid.num_epochs, math.ceil(grid.num_steps / per_epoch)
+    )
+    point = prepare(config, data_directory, {"batch_size": _FIELDS})
+    return point._replace(evaluations=setup.evaluations)
+
+
+def _advance(
+    setup: Setup, chunk: train.Chunk, states: train.States, step: int, end: int
+) -> train.States:
+    """Trains on to a step; a loss that is not finite is an outcome, not an error."""
+    longest = setup.config.train.chunk_steps
+    while step < end:
+        left_of_epoch = setup.steps_per_epoch - step % setup.steps_per_epoch
+        count = min(longest, left_of_epoch, end - step)
+        states, _ = chunk(states, count, start=step)
+        step += count
+    return states
