@@ -10,6 +10,7 @@ References:
   arXiv 2305.06435.
 """
 
+from cmd_jax.phase_transition.committee import CommitteeDiscrete
 from cmd_jax.phase_transition.diagram import Diagram
 from cmd_jax.phase_transition.gradient import ContinuousModel, outcomes
 from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
@@ -60,6 +61,7 @@ from cmd_jax.phase_transition.threshold import (
 
 __all__ = [
     "Budget",
+    "CommitteeDiscrete",
     "ContinuousModel",
     "Diagram",
     "FiniteSize",

@@ -29,7 +29,7 @@ class Arrangement(NamedTuple):
 
     real: Bool[np.ndarray, "classes size"]
     inputs: Int32[np.ndarray, "classes degree size"]
-    siblings: Int32[np.ndarray, "classes siblings degree size"]
+    siblings: Int32[np.ndarray, "classes degree siblings size"]
     edges: Int32[np.ndarray, "outputs degree"]
     output: Int32[np.ndarray, "classes degree size"]
 
@@ -46,11 +46,11 @@ def arrange(network: SignNetwork, classes: Classes) -> Arrangement:
     real = np.broadcast_to((classes >= 0)[:, None], leaving.shape)
     edges[leaving[real]] = places[real]
     edges = edges.reshape(network.hidden.shape)
-    others = (slot[:, None] + np.arange(1, degree)[:, None, None]) % degree
+    others = (slot[:, :, None] + np.arange(1, degree)[:, None]) % degree
     return Arrangement(
         real=classes >= 0,
         inputs=_by_slot(network.inputs, unit).astype(np.int32),
-        siblings=edges[output[:, None], others],
+        siblings=edges[output[:, :, None], others],
         edges=edges,
         output=output.astype(np.int32),
     )

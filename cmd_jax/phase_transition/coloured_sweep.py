@@ -1,35 +1,47 @@
 """A greedy sweep over sparse sign networks in colour classes, all replicas at once.
 
-Arrays are [replicas, classes, slots, words, size]: a sub-step reads and writes blocks
-of one class, over which XLA vectorises, and the gathers from a replica's siblings stay
-within the few kB of that replica.
+Arrays are [replicas, classes, rows, words, size], so that a sub-step reads and writes
+the block of one class. Of the 2 d rows of a class the first d are slots (weight times
+input), the others edges (weight times hidden unit). Only the gather of a unit's
+siblings leaves the block, and it stays within the few kB of one replica.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int32, UInt32
+from jaxtyping import Int32, Integer, UInt32
 
 from cmd_jax.phase_transition import bits
 from cmd_jax.phase_transition.arrangement import Arrangement, Weights
+from cmd_jax.phase_transition.patterns import Patterns
 from cmd_jax.types import Array, Key
 
 _ONES = np.uint32(0xFFFFFFFF)
 
-Slots = UInt32[Array, "replicas classes slots words size"]
-Patterns = UInt32[Array, "replicas words inputs"]
+Rows = UInt32[Array, "replicas classes rows words size"]
 Outputs = UInt32[Array, "replicas words outputs"]
+
+Fence = Callable[[Callable[[], Array]], Array]
+"""Computes what a function gives, once; see `make_fence`."""
 
 
 class Places(NamedTuple):
-    """An arrangement's places as flat indices into arrays of all replicas and words."""
+    """An arrangement's places as flat indices into one replica's arrays, first word.
 
-    inputs: Int32[Array, "replicas classes degree words size"]
-    siblings: Int32[Array, "replicas classes siblings degree words size"]
-    edges: Int32[Array, "replicas degree words outputs"]
-    output: Int32[Array, "replicas classes degree words size"]
+    Attributes:
+      inputs: of each slot, in patterns.
+      siblings: of each edge, in rows of slots and edges.
+      votes: of each output, in edges.
+      output: of each edge, in outputs.
+    """
+
+    inputs: Integer[Array, "replicas classes degree size"]
+    siblings: Integer[Array, "replicas classes degree siblings size"]
+    votes: Integer[Array, "replicas degree outputs"]
+    output: Integer[Array, "replicas classes degree size"]
 
     @property
     def degree(self) -> int:
@@ -37,73 +49,78 @@ class Places(NamedTuple):
         return self.inputs.shape[2]
 
 
-def locate(arrangement: Arrangement, *, num_inputs: int, num_words: int) -> Places:
-    """Flat indices of the arrangements of some replicas.
+def locate(arrangement: Arrangement, *, num_words: int) -> Places:
+    """Flat indices of the arrangements of some replicas, in as few bytes as will do."""
+    _, classes, degree, size = arrangement.inputs.shape
+    outputs = arrangement.edges.shape[1]
 
-    A gather with flat indices is twice as fast on XLA CPU as one with batch dimensions.
-    """
-    replicas, classes, degree, size = arrangement.inputs.shape
-    replica = jnp.arange(replicas, dtype=jnp.int32)[:, None]
-
-    def of_unit(unit: Array, number: int) -> Array:
-        """Places in arrays [replicas, words, number] of the units [replicas, ...]."""
-        flat = unit.reshape(replicas, -1) + replica * (num_words * number)
-        return _with_words(flat.reshape(unit.shape), num_words, number)
-
-    def of_edge(place: Array) -> Array:
-        """Places in arrays [replicas, classes, degree, words, size]."""
-        row, rest = jnp.divmod(place.reshape(replicas, -1), size)
-        row = row + replica * (classes * degree)
-        flat = row * (num_words * size) + rest
-        return _with_words(flat.reshape(place.shape), num_words, size)
+    def of_edge(place: Array, *, num_rows: int) -> Array:
+        """Places in the last `degree` of the rows [classes, rows, words, size]."""
+        row, rest = jnp.divmod(place, size)
+        group, slot = jnp.divmod(row, degree)
+        row = (group + 1) * num_rows - degree + slot
+        largest = classes * num_rows * num_words * size
+        return _narrow(row * (num_words * size) + rest, largest=largest)
 
     return Places(
-        inputs=of_unit(arrangement.inputs, num_inputs),
-        siblings=of_edge(arrangement.siblings),
-        edges=of_edge(jnp.swapaxes(arrangement.edges, 1, 2)),
-        output=of_unit(arrangement.output, arrangement.edges.shape[1]),
+        inputs=_narrow(arrangement.inputs, largest=outputs),
+        siblings=of_edge(arrangement.siblings, num_rows=2 * degree),
+        votes=of_edge(jnp.swapaxes(arrangement.edges, 1, 2), num_rows=degree),
+        output=_narrow(arrangement.output, largest=outputs),
     )
 
 
-def _with_words(first: Array, num_words: int, stride: int) -> Array:
-    """The places of all words, on an axis before the last."""
-    words = jnp.arange(num_words, dtype=jnp.int32)[:, None] * stride
-    return (first[..., None, :] + words).astype(jnp.int32)
+def _narrow(places: Array, *, largest: int) -> Array:
+    return places.astype(jnp.uint16 if largest < 2**16 else jnp.int32)
 
 
 def _take(values: Array, places: Array) -> Array:
-    return values.reshape(-1).at[places].get(mode="promise_in_bounds")
+    """Gathers words of every replica: from [replicas, ..., words, size] at places.
+
+    A flat gather is twice as fast on XLA CPU as one with batch dimensions.
+    """
+    replicas, *_, num_words, size = values.shape
+    inner = [1] * (places.ndim - 2)
+    replica = jnp.arange(replicas, dtype=jnp.int32).reshape(-1, *inner, 1, 1)
+    word = jnp.arange(num_words, dtype=jnp.int32)[:, None]
+    first = replica * (values.size // replicas) + word * size
+    flat = first + places[..., None, :].astype(jnp.int32)
+    return values.reshape(-1).at[flat].get(mode="promise_in_bounds")
 
 
-def forward(places: Places, weights: Weights, patterns: Patterns) -> Outputs:
+def forward(
+    places: Places, weights: Weights, patterns: Patterns, fence: Fence
+) -> Outputs:
     """The outputs of every replica's network."""
     _, edges = _activate(weights, _take(patterns, places.inputs))
-    return _vote(places, edges)
+    votes = fence(lambda: _take(edges, places.votes))
+    return fence(lambda: bits.majority(_unstack(votes)))
 
 
-def _activate(weights: Weights, inputs: Slots) -> tuple[Slots, Slots]:
+def _activate(weights: Weights, inputs: Rows) -> tuple[Rows, Rows]:
     """Weights times inputs, in each slot; and weights times hidden units, each edge."""
     slots = inputs ^ weights.first[..., None, :]
-    hidden = bits.majority(_unstack(slots))
-    return slots, hidden[:, :, None] ^ weights.second[..., None, :]
+    return slots, _hidden(slots) ^ weights.second[..., None, :]
 
 
-def _vote(places: Places, edges: Slots) -> Outputs:
-    votes = _take(edges, places.edges)
-    return bits.majority([votes[:, slot] for slot in range(places.degree)])
+def _hidden(slots: Rows) -> Rows:
+    """The hidden units, one row of each class."""
+    return bits.majority(_unstack(slots, axis=2))[:, :, None]
 
 
-def _unstack(slots: Array, axis: int = 2) -> list[Array]:
-    number = slots.shape[axis]
-    return [jax.lax.index_in_dim(slots, i, axis, keepdims=False) for i in range(number)]
+def _unstack(values: Array, axis: int = 1) -> list[Array]:
+    number = values.shape[axis]
+    return [
+        jax.lax.index_in_dim(values, i, axis, keepdims=False) for i in range(number)
+    ]
 
 
 def order_of_substeps(
-    num_classes: int, num_slots: int, *, key: Key
+    num_classes: int, num_rows: int, *, key: Key
 ) -> Int32[Array, "substeps two"]:
-    """All pairs of a class and a slot, in random order."""
-    number = jax.random.permutation(key, num_classes * num_slots)
-    return jnp.stack(jnp.divmod(number, num_slots), axis=1)
+    """All pairs of a class and a row, in random order."""
+    number = jax.random.permutation(key, num_classes * num_rows)
+    return jnp.stack(jnp.divmod(number, num_rows), axis=1)
 
 
 def sweep(
@@ -124,96 +141,86 @@ def sweep(
       student: learns.
       patterns: of the mini-batches.
       valid: ones for those patterns of a mini-batch that count.
-      order: classes and slots to visit; slot d is the second layer.
+      order: classes and rows to visit, one after another.
       strict: flip only what makes fewer outputs wrong.
 
     Returns:
       The student afterwards.
     """
+    fence = make_fence(valid)
+    degree = places.degree
     inputs = _take(patterns, places.inputs)
-    target = _take(forward(places, teacher, patterns), places.output)
-    slots, edges = _activate(student, inputs)
-    spare = slots[:, :, :1]  # takes what a visit of the second layer leaves unchanged
-    state = jnp.concatenate([slots, spare], axis=2), edges
+    target = _take(forward(places, teacher, patterns, fence), places.output)
+    limit = 0 if strict else 1
 
-    def visit(
-        state: tuple[Slots, Slots], step: Int32[Array, " two"]
-    ) -> tuple[tuple[Slots, Slots], None]:
-        slots, edges = state
-        flips, accepted = _judge(places, state, target, valid, step, strict)
-        number = jnp.arange(places.degree, dtype=jnp.int32)[:, None]
-        chosen = _as_words(accepted[:, None] >> number & 1)[:, :, None]
-        group, slot = step[0], step[1]
-        edge = _of_class(edges, group) ^ (flips[:, None] & chosen)
-        edges = jax.lax.dynamic_update_index_in_dim(edges, edge, group, 1)
-        word = _slot(slots, group, slot) ^ chosen[:, 0]
-        zero = jnp.zeros((), step.dtype)
-        slots = jax.lax.dynamic_update_slice(
-            slots, word[:, None, None], (zero, group, slot, zero, zero)
+    def cost(siblings: Array, edges: Array, target: Array, flips: Array) -> Array:
+        """The change in the number of wrong outputs, for each edge."""
+        above, tied = bits.compare(_unstack(siblings, axis=2))
+        turned = tied & flips & valid[:, None, :, None]
+        wrong = (above | (tied & edges)) ^ target
+        return (bits.count(turned) - 2 * bits.count(turned & wrong)).sum(axis=2)
+
+    def first_layer(rows: Rows, group: Array, slot: Array) -> tuple[Array, Array]:
+        siblings = fence(lambda: _take(rows, _at(places.siblings, group)))
+        others = [_at(rows, group, (slot + i) % degree) for i in range(1, degree)]
+        flips = fence(lambda: bits.compare(others)[1])
+        edges, right = _at(rows, group)[:, degree:], _at(target, group)
+        change = cost(siblings, edges, right, flips[:, None]).sum(axis=1)
+        return flips, _as_words(change < limit)
+
+    def second_layer(rows: Rows, group: Array, row: Array) -> tuple[Array, Array]:
+        edge = row - degree
+        siblings = fence(lambda: _take(rows, _at(places.siblings, group, edge)))
+        at_edge = siblings, _at(rows, group, row), _at(target, group, edge)
+        change = cost(*(x[:, None] for x in at_edge), _ONES)[:, 0]
+        return jnp.zeros_like(rows[:, 0, 0]), _as_words(change < limit)
+
+    def visit(rows: Rows, step: Int32[Array, " two"]) -> tuple[Rows, None]:
+        group, row = step[0], step[1]
+        flips, accepted = jax.lax.cond(
+            row < degree, first_layer, second_layer, rows, group, row
         )
-        return (slots, edges), None
+        flips, accepted = flips[:, None], accepted[:, None, None]
+        zero = jnp.zeros_like(group)
 
-    slots, edges = jax.lax.scan(visit, state, order)[0]
-    slots = slots[:, :, :-1]
-    hidden = bits.majority(_unstack(slots))
-    first, second = slots ^ inputs, edges ^ hidden[:, :, None]
+        def turn(rows: Rows, first: Array, words: Array) -> Rows:
+            """Turns words of the rows of the class from `first` on."""
+            place = (zero, group, first, zero, zero)
+            shape = (len(rows), 1, words.shape[1], *rows.shape[3:])
+            block = jax.lax.dynamic_slice(rows, place, shape) ^ words[:, None]
+            return jax.lax.dynamic_update_slice(rows, block, place)
+
+        edges = jnp.broadcast_to(flips & accepted, target[:, 0].shape)
+        return turn(turn(rows, zero + degree, edges), row, accepted), None
+
+    rows = jnp.concatenate(_activate(student, inputs), axis=2)
+    rows, _ = jax.lax.scan(visit, rows, order)
+    slots, edges = rows[:, :, :degree], rows[:, :, degree:]
+    first, second = slots ^ inputs, edges ^ _hidden(slots)
     return Weights(first[..., 0, :], second[..., 0, :])
 
 
-def _judge(
-    places: Places,
-    state: tuple[Slots, Slots],
-    target: Slots,
-    valid: Array,
-    step: Int32[Array, " two"],
-    strict: bool,
-) -> tuple[Array, Int32[Array, "replicas size"]]:
-    """Where flips would turn the edges of a class, and which of them are accepted.
+def make_fence(valid: UInt32[Array, "replicas words"]) -> Fence:
+    """A function that computes something once.
 
-    The two layers are branches of a conditional also because XLA fuses nothing across
-    it: what is judged here once, a fusion would compute again for each of its readers.
-
-    Returns:
-      Flips: ones where the hidden unit would turn [replicas, words, size]; all ones for
-      the second layer. Accepted: bit l is for the unit's edge l; the first layer turns
-      all edges or none.
+    XLA CPU fuses a gather or a count into each of its readers, which compute it again.
+    It fuses nothing across a conditional: this one's condition is always true, for
+    every mini-batch has a first pattern.
     """
-    slots, edges = state
-    group, slot = step[0], step[1]
-    number = jnp.arange(places.degree, dtype=jnp.int32)[:, None]
-    limit = 0 if strict else 1
+    always = valid[0, 0] > 0
 
-    def cost(flips: Array) -> Int32[Array, "replicas degree size"]:
-        """The change in the number of wrong outputs, edge by edge."""
-        siblings = _unstack(_take(edges, _of_class(places.siblings, group)), axis=1)
-        above, tied = bits.compare(siblings)
-        wrong = (above | (tied & _of_class(edges, group))) ^ _of_class(target, group)
-        turned = tied & flips & valid[:, None, :, None]
-        change = bits.count(turned) - 2 * bits.count(turned & wrong)
-        return change.sum(axis=2)
+    def fence(function: Callable[[], Array]) -> Array:
+        like = jax.eval_shape(function)
+        return jax.lax.cond(always, function, lambda: jnp.zeros(like.shape, like.dtype))
 
-    def first_layer() -> tuple[Array, Array]:
-        degree = places.degree
-        others = [_slot(slots, group, (slot + i) % degree) for i in range(1, degree)]
-        flips = bits.compare(others)[1]
-        accepted = cost(flips[:, None]).sum(axis=1) < limit
-        return flips, -accepted.astype(jnp.int32)
-
-    def second_layer() -> tuple[Array, Array]:
-        accepted = cost(_ONES) < limit
-        flips = jnp.full_like(edges[:, 0, 0], _ONES)
-        return flips, (accepted.astype(jnp.int32) << number).sum(axis=1)
-
-    return jax.lax.cond(slot < places.degree, first_layer, second_layer)
+    return fence
 
 
-def _of_class(values: Array, group: Array) -> Array:
-    return jax.lax.dynamic_index_in_dim(values, group, 1, keepdims=False)
-
-
-def _slot(slots: Slots, group: Array, slot: Array) -> Array:
-    """One slot of the units of a class [replicas, words, size]."""
-    return _of_class(_of_class(slots, group), slot)
+def _at(values: Array, *place: Array) -> Array:
+    """`values[:, place]` for a place that is traced."""
+    for index in place:
+        values = jax.lax.dynamic_index_in_dim(values, index, 1, keepdims=False)
+    return values
 
 
 def _as_words(bit: Array) -> Array:

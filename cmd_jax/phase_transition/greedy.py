@@ -27,10 +27,10 @@ from cmd_jax.phase_transition.arrangement import (
     to_classes,
 )
 from cmd_jax.phase_transition.coloured_sweep import (
-    Patterns,
     Places,
     forward,
     locate,
+    make_fence,
     order_of_substeps,
     sweep,
 )
@@ -38,7 +38,7 @@ from cmd_jax.phase_transition.colouring import Classes, colour_classes
 from cmd_jax.phase_transition.graphs import check_degree
 from cmd_jax.phase_transition.patterns import (
     check_training_set,
-    drawn_patterns,
+    draw_batches,
     fresh_patterns,
 )
 from cmd_jax.phase_transition.replicas import Test, Tested, Train
@@ -151,19 +151,25 @@ class SparseDiscrete(NamedTuple):
     def bind(self, problem: Problem) -> tuple[Train, Test]:
         """A sweep and a test of these replicas; see `replicas.Model`."""
         num_words = problem.valid.shape[1]
-        places = locate(
-            problem.arrangement, num_inputs=self.num_units, num_words=num_words
-        )
-        num_classes, num_slots = places.inputs.shape[1], self.degree + self.learn_second
+        places = locate(problem.arrangement, num_words=num_words)
+        num_classes = places.inputs.shape[1]
+        num_rows = 2 * self.degree if self.learn_second else self.degree
 
         def train(state: Weights, keys: Array, key: Key) -> Weights:
             return sweep(
                 places,
                 problem.teacher,
                 state,
-                self._batches(problem, keys),
+                draw_batches(
+                    problem.examples,
+                    keys,
+                    num_units=self.num_units,
+                    num_words=num_words,
+                    num_examples=self.num_examples,
+                    replacement=self.replacement,
+                ),
                 problem.valid,
-                order_of_substeps(num_classes, num_slots, key=key),
+                order_of_substeps(num_classes, num_rows, key=key),
                 strict=self.strict,
             )
 
@@ -173,39 +179,25 @@ class SparseDiscrete(NamedTuple):
 
         return train, test
 
-    def _batches(self, problem: Problem, keys: Array) -> Patterns:
-        size = self.num_units, problem.valid.shape[1]
-        if not self.num_examples:
-            return jax.vmap(lambda key: fresh_patterns(*size, key=key))(keys)
-
-        def draw(examples: Key, key: Key) -> Array:
-            return drawn_patterns(
-                examples,
-                self.num_examples,
-                *size,
-                replacement=self.replacement,
-                key=key,
-            )
-
-        return jax.vmap(draw)(problem.examples, keys)
-
     def _error(
         self, problem: Problem, places: Places, state: Weights, keys: Array
     ) -> Float32[Array, " replicas"]:
         """The fraction of wrong output bits on fresh patterns."""
         num_words = problem.valid.shape[1]
+        fence = make_fence(problem.valid)
         rounds = -(-bits.num_words(self.num_test) // num_words)
         valid = bits.valid(self.num_test, rounds * num_words).reshape(rounds, num_words)
 
+        def fresh(key: Key) -> Array:
+            return fresh_patterns(self.num_units, num_words, key=key)
+
         def count(wrong: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
             number, valid = part
-            patterns = jax.vmap(
-                lambda key: fresh_patterns(
-                    self.num_units, num_words, key=jax.random.fold_in(key, number)
-                )
-            )(keys)
+            patterns = jax.vmap(lambda key: fresh(jax.random.fold_in(key, number)))(
+                keys
+            )
             teacher, student = (
-                forward(places, weights, patterns)
+                forward(places, weights, patterns, fence)
                 for weights in (problem.teacher, state)
             )
             differ = (teacher ^ student) & valid[:, None]
@@ -218,14 +210,17 @@ class SparseDiscrete(NamedTuple):
 
 def _overlap(problem: Problem, student: Weights) -> Float32[Array, " replicas"]:
     """Q of `path_overlap`: paths that share a hidden unit factor."""
+    degree = student.first.shape[2]
 
     def agreement(one: Array, other: Array) -> Array:
-        """Each unit's mean over its slots of the products of signs."""
-        return 1 - 2 * (one ^ other & 1).astype(jnp.float32).mean(axis=2)
+        """Each unit's sum over its slots of the products of signs."""
+        differ = ((one ^ other) & 1).astype(jnp.int32)
+        return degree - 2 * sum(differ[:, :, slot] for slot in range(degree))
 
     first, second = jax.tree.map(agreement, problem.teacher, student)
     real = problem.arrangement.real
-    return (first * second * real).sum(axis=(1, 2)) / real.sum(axis=(1, 2))
+    paths = real.sum(axis=(1, 2)) * degree**2
+    return (first * second * real).sum(axis=(1, 2)) / paths
 
 
 def _in_classes(networks: Sequence[SignNetwork], classes: Sequence[Classes]) -> Weights:
