@@ -16,13 +16,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from ml_collections import ConfigDict
 
-from cmd_jax import config as configs
 from cmd_jax import data, host, runs, train
 from cmd_jax.checkpoints import Checkpoints
-from experiments import batch_size_page, environment, progress, training
+from experiments import batch_size_page, progress, training
 from experiments.checks import about
-from experiments.interruption import Interrupted, stop_on_signals
-from experiments.setup import Options, Setup, initial_states, make_chunk, prepare
+from experiments.interruption import RESUME, Interrupted
+from experiments.options import Options
+from experiments.programs import initial_states, make_chunk
+from experiments.setup import Setup, prepare
 
 _FIELDS = {
     "batch_sizes": (1,),
@@ -51,33 +52,26 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
         )
     setup = prepare(config, options.data_directory, {"batch_size": _FIELDS})
     _check(setup)
-    directory = training.run_directory(setup, name, options)
     if options.dry_run:
-        points = len(config.batch_size.batch_sizes) * len(
-            config.batch_size.learning_rates
+        grid, directory = (
+            config.batch_size,
+            training.run_directory(setup, name, options),
         )
+        points = len(grid.batch_sizes) * len(grid.learning_rates)
         progress.say(f"{points} points with {len(setup.seeds)} seeds: {directory.root}")
         return
-    if options.overwrite:
-        directory.remove()
-    document = {
-        "name": name,
-        "hash": configs.digest(config),
-        "config": configs.to_dict(config),
-    }
-    directory.check_config(document)
-    groups = directory.groups_to_run(setup.seeds)
-    with stop_on_signals() as should_stop:
-        for group in groups:
-            directory.create(document)
-            with directory.claim(group):
-                directory.write_environment(environment.describe(options.command))
-                _run_group(setup, directory, group, options.data_directory, should_stop)
-    if groups or not directory.report.exists():
-        batch_size_page.write(directory)
-    else:
-        progress.say(f"{directory.root} is finished; --overwrite begins anew")
-    progress.say(f"report: {directory.report}")
+
+    def run_group(
+        setup: Setup,
+        directory: runs.RunDirectory,
+        group: tuple[int, ...],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        _run_group(setup, directory, group, options.data_directory, should_stop)
+
+    training.run_groups(
+        setup, name, options, run_group=run_group, report=batch_size_page.write
+    )
 
 
 def _check(setup: Setup) -> None:
@@ -133,7 +127,7 @@ def _run_group(
     with progress.task("points", len(points), start=done) as advance:
         for rate, size in points[done:]:
             if should_stop():
-                raise Interrupted("stopped; run the same command again to go on")
+                raise Interrupted(f"stopped after {done} points; {RESUME}")
             learning_rate, batch_size = (
                 grid.learning_rates[rate],
                 grid.batch_sizes[size],

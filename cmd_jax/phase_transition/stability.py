@@ -107,7 +107,9 @@ def noise_scale_near_teacher(
       True
     """
     keys = _replica_keys(1, num_seeds, key)
-    problem, away = model._replace(start="random").problem([1] * num_seeds, keys)
+    # Gradients do not know the learning rate: a small one is stable at m = 1 too.
+    still = model._replace(start="random", learning_rate=1e-9)
+    problem, away = still.problem([1] * num_seeds, keys)
     student = jax.tree.map(
         lambda teacher, other: teacher + _DISTANCE * other, problem.teacher, away
     )
