@@ -39,16 +39,29 @@ def get_config(argument: str | None = None) -> ConfigDict:
                 "batch_sizes": (4, 6, 8, 10, 12, 14, 16),
                 "num_sweeps": 2000,
                 "test_every": 50,  # P0 depends on it
-                "stationary": False,  # go on after the first passage, and measure it
+                "stationary": True,  # go on after the first passage
             },
             "paper": {},
             "quick": "",
         }
     )
     if options["smoke"]:
-        config.model.num_units = 12
         config.train.num_seeds = 2
-        config.phase_transition.batch_sizes = (4, 32)
-        config.phase_transition.num_sweeps = 40
+        config.phase_transition.num_sweeps = 20
         config.phase_transition.test_every = 10
     return config
+
+
+def sweep() -> list[dict[str, Any]]:
+    """d = 3 and 5, N = 100 and 400, and the branches from the teacher at N = 400."""
+    sizes = {3: (4, 6, 8, 10, 12, 14, 16), 5: (8, 12, 14, 16, 18, 20, 24)}
+    return [
+        {
+            "model.degree": degree,
+            "model.num_units": num_units,
+            "model.start": start,
+            "phase_transition.batch_sizes": sizes[degree],
+        }
+        for degree in sizes
+        for num_units, start in ((100, "random"), (400, "random"), (400, "teacher"))
+    ]
