@@ -10,6 +10,8 @@ errors .420, .346, .192, .044, .009, 0, 0 for m = 4, 6, ..., 16; at d = 5 and m 
 .36 from random weights and .017 from the teacher.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
@@ -53,7 +55,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
 
 
 def sweep() -> list[dict[str, Any]]:
-    """d = 3 and 5, N = 100 and 400, and the branches from the teacher at N = 400."""
+    """Connectivities 3 and 5, N = 100 and 400; also from the teacher at N = 400."""
     sizes = {3: (4, 6, 8, 10, 12, 14, 16), 5: (8, 12, 14, 16, 18, 20, 24)}
     return [
         {
