@@ -23,20 +23,19 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.model = ConfigDict({"name": "mlp", "hidden": (64,)})
     config.train.num_seeds = 3
     config.train.num_devices = 1  # a batch of one example has nothing to share
-    config.batch_size = (
-        ConfigDict(  # instead of train.batch_size, learning_rate, epochs
-            {
-                "batch_sizes": (1, 2, 4, 8, 16, 32, 128, 512),
-                "learning_rates": (0.03, 0.1, 0.3, 1.0),
-                "num_epochs": 20,
-                "num_steps": 1000,
-            }
-        )
+    config.train.total_epochs = 20  # before the first test
+    # Instead of train.batch_size and optimizer.learning_rate:
+    config.batch_size = ConfigDict(
+        {
+            "batch_sizes": (1, 2, 4, 8, 16, 32, 128, 512),
+            "learning_rates": (0.03, 0.1, 0.3, 1.0),
+            "num_steps": 1000,  # before the second test
+        }
     )
     if options["smoke"]:
         config.model.hidden = (16,)
         config.batch_size.batch_sizes = (4, 64)
         config.batch_size.learning_rates = (0.1,)
-        config.batch_size.num_epochs = 1
+        config.train.total_epochs = 1
         config.batch_size.num_steps = 30
     return config
