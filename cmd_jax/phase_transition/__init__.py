@@ -12,6 +12,7 @@ References:
 
 from cmd_jax.phase_transition.committee import CommitteeDiscrete
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.families import create
 from cmd_jax.phase_transition.gradient import ContinuousModel, outcomes
 from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
 from cmd_jax.phase_transition.greedy import SparseDiscrete
@@ -31,6 +32,9 @@ from cmd_jax.phase_transition.replicas import (
     Progress,
     Sweep,
     Tested,
+    check_batch_sizes,
+    check_budget,
+    replica_bytes,
     sweep,
 )
 from cmd_jax.phase_transition.sign_network import (
@@ -75,8 +79,11 @@ __all__ = [
     "Tested",
     "Threshold",
     "Verdict",
+    "check_batch_sizes",
+    "check_budget",
     "committee",
     "compare_branches",
+    "create",
     "critical_batch_size",
     "dense_graph",
     "error_threshold",
@@ -95,6 +102,7 @@ __all__ = [
     "perturbation_growth",
     "random_weights",
     "regular_graph",
+    "replica_bytes",
     "sparse_network",
     "success_threshold",
     "susceptibility_peak",

@@ -116,7 +116,7 @@ class ContinuousModel(NamedTuple):
         Warns:
           UserWarning: the learning rate is not stable at any of the batch sizes.
         """
-        self._check(max(batch_sizes))
+        self.check(max(batch_sizes))
         replicas = [draw_replica(self.network, start=self.start, key=k) for k in keys]
         teacher, student, mask = jax.tree.map(lambda *x: np.stack(x), *replicas)
         sizes = np.asarray(batch_sizes, np.int32)[:, None]
@@ -187,23 +187,28 @@ class ContinuousModel(NamedTuple):
             overlap(problem.teacher, student),
         )
 
-    def _check(self, largest_batch: int) -> None:
+    def check(self, batch_size: int) -> None:
+        """Refuses what cannot be; warns of a learning rate too large for any batch.
+
+        Raises:
+          ValueError: names the value and what is allowed.
+        """
         check_network(self.network)
         if not self.learning_rate > 0:
             raise ValueError(
                 f"learning_rate is {self.learning_rate}; it must be positive"
             )
         check_training_set(
-            self.num_examples, replacement=self.replacement, batch_size=largest_batch
+            self.num_examples, replacement=self.replacement, batch_size=batch_size
         )
         fan_in = self.num_units if self.dense else self.degree
         critical = linear_unit_batch_size(fan_in, self.learning_rate)
-        if largest_batch < critical:
+        if batch_size < critical:
             warnings.warn(
                 f"learning_rate {self.learning_rate} is not stable at any of the batch "
                 f"sizes: one linear unit of {fan_in} inputs needs m > "
                 f"η ({fan_in} - 1) / (2 - η) = {critical:.3g} and η < 2, and the "
-                f"largest is {largest_batch}",
+                f"largest is {batch_size}",
                 stacklevel=2,
             )
 

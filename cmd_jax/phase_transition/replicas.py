@@ -65,6 +65,10 @@ class Model(Protocol):
         """See above."""
         ...
 
+    def check(self, batch_size: int) -> None:
+        """Refuses sizes that no network or mini-batch can have, by a ValueError."""
+        ...
+
     def problem(
         self, batch_sizes: Sequence[int], keys: Sequence[Key]
     ) -> tuple[PyTree, PyTree]:
@@ -244,6 +248,11 @@ class Sweep:
         """Points times seeds."""
         return self._num_replicas
 
+    @property
+    def num_devices(self) -> int:
+        """That share the replicas."""
+        return self._mesh.size
+
     def diagram(self, progress: Progress) -> Diagram:
         """What has become of the replicas."""
         found = host.fetch(progress._replace(state=None))
@@ -352,3 +361,15 @@ def check_budget(budget: Budget) -> None:
             f"num_sweeps={budget.num_sweeps} with test_every={budget.test_every}; "
             "num_sweeps must be a multiple of twice test_every"
         )
+
+
+def replica_bytes(model: Model, batch_sizes: Sequence[int]) -> int:
+    """Bytes that one replica of a sweep takes, measured on one that is thrown away.
+
+    What stays and what is learned are there once; a sweep makes copies of them for
+    every word of patterns, and a test needs as much again.
+    """
+    key = jax.random.key(0)
+    trees = model.problem([max(batch_sizes)], [key])
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(trees))
+    return size * (2 + 2 * -(-max(batch_sizes) // 32))
