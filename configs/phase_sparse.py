@@ -10,6 +10,8 @@ errors .420, .346, .192, .044, .009, 0, 0 for m = 4, 6, ..., 16; at d = 5 and m 
 .36 from random weights and .017 from the teacher.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
@@ -39,16 +41,29 @@ def get_config(argument: str | None = None) -> ConfigDict:
                 "batch_sizes": (4, 6, 8, 10, 12, 14, 16),
                 "num_sweeps": 2000,
                 "test_every": 50,  # P0 depends on it
-                "stationary": False,  # go on after the first passage, and measure it
+                "stationary": True,  # go on after the first passage
             },
             "paper": {},
             "quick": "",
         }
     )
     if options["smoke"]:
-        config.model.num_units = 12
         config.train.num_seeds = 2
-        config.phase_transition.batch_sizes = (4, 32)
-        config.phase_transition.num_sweeps = 40
+        config.phase_transition.num_sweeps = 20
         config.phase_transition.test_every = 10
     return config
+
+
+def sweep() -> list[dict[str, Any]]:
+    """Connectivities 3 and 5, N = 100 and 400; also from the teacher at N = 400."""
+    sizes = {3: (4, 6, 8, 10, 12, 14, 16), 5: (8, 12, 14, 16, 18, 20, 24)}
+    return [
+        {
+            "model.degree": degree,
+            "model.num_units": num_units,
+            "model.start": start,
+            "phase_transition.batch_sizes": sizes[degree],
+        }
+        for degree in sizes
+        for num_units, start in ((100, "random"), (400, "random"), (400, "teacher"))
+    ]
