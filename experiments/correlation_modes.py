@@ -28,6 +28,7 @@ from experiments import (
 )
 from experiments.checks import about, check_memory
 from experiments.group_training import Trained
+from experiments.moving_weights import with_moving_samples
 from experiments.options import Options
 from experiments.programs import statistics_used
 from experiments.setup import Setup, prepare
@@ -65,6 +66,7 @@ def _finish_seed(
 ) -> None:
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
+    setup = setup._replace(config=with_moving_samples(setup.config, recorded))
     key = rng.stream(jax.random.key(seed), "modes")
     decomposition = modes.decompose(
         recorded, **setup.config.modes, mesh=setup.mesh, key=key
@@ -81,6 +83,7 @@ def _finish_seed(
         "null_correlation": null.correlation,
         "null_r_squared": null.r_squared,
         "num_modes": len(decomposition.references),
+        "num_samples": len(decomposition.samples),
         "num_records": len(recorded),
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
