@@ -4,8 +4,10 @@ Paper: none. Marino and Ricci-Tersenghi (arXiv 2305.06435) ask from which mini-b
 size on a student learns its teacher; this asks it of a classifier on real data. Every
 point is tested after a fixed number of epochs and after a fixed number of steps.
 Command: python experiments/run.py --config phase_digits
-Hardware: 2 CPU cores, HARDWARE_TIME.
-Expected: RESULT
+Hardware: 2 CPU cores, about two and a half minutes of their time.
+Expected: a sharp threshold that grows with the learning rate: after 1000 steps nothing
+is learned up to m = 1 at η = 0.3 and up to m = 4 at η = 1, and more than 90 % is right
+from m = 4 and m = 32 on.
 """
 
 from ml_collections import ConfigDict

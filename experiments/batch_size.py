@@ -27,6 +27,7 @@ from experiments.options import Options
 from experiments.programs import initial_states, make_chunk, statistics_used
 from experiments.seed_groups import ShouldStop, check_alone, run_missing
 from experiments.setup import Setup, prepare
+from experiments.wall_time import WallTime
 
 _FIELDS = {
     "batch_sizes": (1,),
@@ -123,6 +124,7 @@ def _run_group(
     done = 0
     if resumed is not None:
         done, found = resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
+    wall_time = WallTime(directory, group, resumed=resumed is not None)
     with progress.task("points", len(points), start=done) as advance:
         for rate, size in points[done:]:
             if should_stop():
@@ -139,6 +141,7 @@ def _run_group(
             )
             done += 1
             checkpoints.save(done, found)
+            wall_time.write()
             shares = " and ".join(f"{100 * x:.1f} %" for x in accuracy.mean(axis=0))
             advance(done, f"m = {batch_size}, η = {learning_rate:g}: {shares}")
     for number, seed in enumerate(group):
