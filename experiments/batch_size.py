@@ -112,41 +112,39 @@ def _run_group(
 ) -> None:
     """Measures the grid for some seeds at once, from where it was stopped."""
     grid = setup.config.batch_size
-    points = [
-        (rate, size)
-        for rate in range(len(grid.learning_rates))
-        for size in range(len(grid.batch_sizes))
-    ]
-    shape = (len(group), len(grid.learning_rates), len(grid.batch_sizes), 2)
-    found = Grid(np.full(shape, np.nan), np.full(shape, np.nan))
+    shape = len(grid.learning_rates), len(grid.batch_sizes)
     checkpoints = Checkpoints(directory.checkpoints(group))
-    resumed = checkpoints.resume(lambda step: found)
-    done = 0
-    if resumed is not None:
-        done, found = resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
-    wall_time = WallTime(directory, group, resumed=resumed is not None)
-    with progress.task("points", len(points), start=done) as advance:
-        for rate, size in points[done:]:
+    done, found = _resume(checkpoints, (len(group), *shape, 2))
+    wall_time = WallTime(directory, group, resumed=done > 0)
+    places = list(np.ndindex(shape))
+    with progress.task("points", len(places), start=done) as advance:
+        for rate, size in places[done:]:
             if should_stop():
                 raise Interrupted(f"stopped after {done} points; {RESUME}")
-            learning_rate, batch_size = (
-                grid.learning_rates[rate],
-                grid.batch_sizes[size],
-            )
-            point = _at(setup, batch_size, learning_rate, data_directory)
+            of_point = grid.batch_sizes[size], grid.learning_rates[rate]
+            point = _at(setup, *of_point, data_directory)
             accuracy, finite = measure(point, setup.config.train.total_epochs, group)
-            found.accuracy[:, rate, size], found.finite[:, rate, size] = (
-                accuracy,
-                finite,
-            )
+            found.accuracy[:, rate, size] = accuracy
+            found.finite[:, rate, size] = finite
             done += 1
             checkpoints.save(done, found)
             wall_time.write()
             shares = " and ".join(f"{100 * x:.1f} %" for x in accuracy.mean(axis=0))
-            advance(done, f"m = {batch_size}, η = {learning_rate:g}: {shares}")
+            advance(done, "m = {}, η = {:g}: ".format(*of_point) + shares)
     for number, seed in enumerate(group):
         one = Grid(found.accuracy[number], found.finite[number])
         _finish_seed(setup, directory.seed(seed), one)
+
+
+def _resume(checkpoints: Checkpoints, shape: tuple[int, ...]) -> tuple[int, Grid]:
+    """How many points are done, and what was found at them."""
+    empty = Grid(np.full(shape, np.nan), np.full(shape, np.nan))
+    resumed = checkpoints.resume(lambda _: empty)
+    if resumed is None:
+        return 0, empty
+    for message in resumed.damaged:
+        progress.say(f"{message}; the one before it is taken")
+    return resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
 
 
 def _finish_seed(setup: Setup, directory: runs.SeedDirectory, found: Grid) -> None:
