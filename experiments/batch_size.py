@@ -7,8 +7,9 @@ epochs, where small batches take more steps, and after a number of steps, where 
 ones see more data. A network that diverges is tested like any other.
 """
 
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,19 +17,21 @@ import numpy as np
 from jaxtyping import Bool, Float
 from ml_collections import ConfigDict
 
+from cmd_jax import config as configs
 from cmd_jax import data, host, runs, train
 from cmd_jax.checkpoints import Checkpoints
 from experiments import batch_size_page, progress, training
 from experiments.checks import about
 from experiments.interruption import RESUME, Interrupted
 from experiments.options import Options
-from experiments.programs import initial_states, make_chunk
+from experiments.programs import initial_states, make_chunk, statistics_used
+from experiments.seed_groups import ShouldStop, check_alone, run_missing
 from experiments.setup import Setup, prepare
+from experiments.wall_time import WallTime
 
 _FIELDS = {
     "batch_sizes": (1,),
     "learning_rates": (0.1,),
-    "num_epochs": 1,
     "num_steps": 1,
 }
 
@@ -45,32 +48,30 @@ class Grid(NamedTuple):
 
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
-    if options.processes is not None or options.export is not None:
-        raise ValueError(
-            f"{name} runs in one process and keeps no network: start it without "
-            "--distributed, --coordinator and --export"
-        )
+    check_alone(name, options)
     setup = prepare(config, options.data_directory, {"batch_size": _FIELDS})
     _check(setup)
+    directory = training.run_directory(setup, name, options)
     if options.dry_run:
-        grid, directory = (
-            config.batch_size,
-            training.run_directory(setup, name, options),
-        )
+        grid = config.batch_size
         points = len(grid.batch_sizes) * len(grid.learning_rates)
         progress.say(f"{points} points with {len(setup.seeds)} seeds: {directory.root}")
         return
-
-    def run_group(
-        setup: Setup,
-        directory: runs.RunDirectory,
-        group: tuple[int, ...],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        _run_group(setup, directory, group, options.data_directory, should_stop)
-
-    training.run_groups(
-        setup, name, options, run_group=run_group, report=batch_size_page.write
+    document = {
+        "name": name,
+        "hash": configs.digest(config),
+        "dispatch": setup.dispatch,
+        "config": configs.to_dict(config),
+    }
+    run_missing(
+        directory,
+        document,
+        setup.seeds,
+        options,
+        run_group=functools.partial(
+            _run_group, setup, directory, options.data_directory
+        ),
+        report=batch_size_page.write,
     )
 
 
@@ -91,10 +92,9 @@ def _check(setup: Setup) -> None:
             train.create_optimizer(
                 **options | {"learning_rate": rate}, warmup_steps=0, num_steps=1
             )
-    if min(grid.num_epochs, grid.num_steps) < 1:
+    if grid.num_steps < 1:
         raise ValueError(
-            f"config.batch_size.num_epochs is {grid.num_epochs} and num_steps is "
-            f"{grid.num_steps}; both must be at least 1"
+            f"config.batch_size.num_steps is {grid.num_steps}; it must be at least 1"
         )
     if setup.config.optimizer.schedule != "constant":
         raise ValueError(
@@ -106,67 +106,80 @@ def _check(setup: Setup) -> None:
 def _run_group(
     setup: Setup,
     directory: runs.RunDirectory,
-    group: tuple[int, ...],
     data_directory: str | None,
-    should_stop: Callable[[], bool],
+    group: tuple[int, ...],
+    should_stop: ShouldStop,
 ) -> None:
     """Measures the grid for some seeds at once, from where it was stopped."""
     grid = setup.config.batch_size
-    points = [
-        (rate, size)
-        for rate in range(len(grid.learning_rates))
-        for size in range(len(grid.batch_sizes))
-    ]
-    shape = (len(group), len(grid.learning_rates), len(grid.batch_sizes), 2)
-    found = Grid(np.full(shape, np.nan), np.full(shape, np.nan))
+    shape = len(grid.learning_rates), len(grid.batch_sizes)
     checkpoints = Checkpoints(directory.checkpoints(group))
-    resumed = checkpoints.resume(lambda step: found)
-    done = 0
-    if resumed is not None:
-        done, found = resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
-    with progress.task("points", len(points), start=done) as advance:
-        for rate, size in points[done:]:
+    done, found = _resume(checkpoints, (len(group), *shape, 2))
+    wall_time = WallTime(directory, group, resumed=done > 0)
+    places = list(np.ndindex(shape))
+    with progress.task("points", len(places), start=done) as advance:
+        for rate, size in places[done:]:
             if should_stop():
                 raise Interrupted(f"stopped after {done} points; {RESUME}")
-            learning_rate, batch_size = (
-                grid.learning_rates[rate],
-                grid.batch_sizes[size],
-            )
-            point = _at(setup, batch_size, learning_rate, data_directory)
-            accuracy, finite = measure(point, group)
-            found.accuracy[:, rate, size], found.finite[:, rate, size] = (
-                accuracy,
-                finite,
-            )
+            of_point = grid.batch_sizes[size], grid.learning_rates[rate]
+            point = _at(setup, *of_point, data_directory)
+            accuracy, finite = measure(point, setup.config.train.total_epochs, group)
+            found.accuracy[:, rate, size] = accuracy
+            found.finite[:, rate, size] = finite
             done += 1
             checkpoints.save(done, found)
+            wall_time.write()
             shares = " and ".join(f"{100 * x:.1f} %" for x in accuracy.mean(axis=0))
-            advance(done, f"m = {batch_size}, η = {learning_rate:g}: {shares}")
+            advance(done, "m = {}, η = {:g}: ".format(*of_point) + shares)
     for number, seed in enumerate(group):
-        arrays = {
-            "batch_sizes": np.array(grid.batch_sizes),
-            "learning_rates": np.array(grid.learning_rates),
-            "accuracy": found.accuracy[number],
-            "finite": found.finite[number].astype(bool),
+        one = Grid(found.accuracy[number], found.finite[number])
+        _finish_seed(setup, directory.seed(seed), one)
+
+
+def _resume(checkpoints: Checkpoints, shape: tuple[int, ...]) -> tuple[int, Grid]:
+    """How many points are done, and what was found at them."""
+    empty = Grid(np.full(shape, np.nan), np.full(shape, np.nan))
+    resumed = checkpoints.resume(lambda _: empty)
+    if resumed is None:
+        return 0, empty
+    for message in resumed.damaged:
+        progress.say(f"{message}; the one before it is taken")
+    return resumed.step, Grid(*(np.array(leaf) for leaf in resumed.tree))
+
+
+def _finish_seed(setup: Setup, directory: runs.SeedDirectory, found: Grid) -> None:
+    grid = setup.config.batch_size
+    ends = f"{setup.config.train.total_epochs} epochs", f"{grid.num_steps} steps"
+    points = {
+        f"m={size}, η={rate:g}": {
+            f"accuracy after {end}": float(found.accuracy[i, j, k])
+            for k, end in enumerate(ends)
         }
-        best = {
-            end: float(found.accuracy[number, ..., i].max())
-            for i, end in enumerate(("epochs", "steps"))
-        }
-        directory.seed(seed).finish({"best_accuracy": best}, arrays)
+        for i, rate in enumerate(grid.learning_rates)
+        for j, size in enumerate(grid.batch_sizes)
+    }
+    results = {"points": points, "ends": ends, "statistics": statistics_used(setup)}
+    arrays = {
+        "batch_sizes": np.array(grid.batch_sizes),
+        "learning_rates": np.array(grid.learning_rates),
+        "accuracy": found.accuracy,
+        "finite": found.finite.astype(bool),
+    }
+    directory.finish(results, arrays)
 
 
 def measure(
-    point: Setup, seeds: Sequence[int]
+    point: Setup, num_epochs: int, seeds: Sequence[int]
 ) -> tuple[Float[np.ndarray, "seeds 2"], Bool[np.ndarray, "seeds 2"]]:
     """Test accuracies at one point, and whether the loss was finite.
 
     Args:
       point: a setup with the batch size and learning rate of the point.
+      num_epochs: until the first of the two tests.
       seeds: trained side by side.
     """
-    grid = point.config.batch_size
-    ends = grid.num_epochs * point.steps_per_epoch, grid.num_steps
+    num_steps = point.config.batch_size.num_steps
+    ends = num_epochs * point.steps_per_epoch, num_steps
     keys = [jax.random.key(seed) for seed in seeds]
     states, chunk, step = initial_states(point, keys), make_chunk(point, keys), 0
     tested: dict[int, list[Mapping[str, np.ndarray]]] = {}
@@ -190,10 +203,9 @@ def _at(
     config = setup.config.copy_and_resolve_references()
     config.train.batch_size = batch_size
     config.optimizer.learning_rate = learning_rate
-    grid = config.batch_size
     per_epoch = data.batches_per_epoch(len(setup.dataset.train.labels), batch_size)
     config.train.total_epochs = max(
-        grid.num_epochs, math.ceil(grid.num_steps / per_epoch)
+        config.train.total_epochs, math.ceil(config.batch_size.num_steps / per_epoch)
     )
     point = prepare(config, data_directory, {"batch_size": _FIELDS})
     return point._replace(evaluations=setup.evaluations)

@@ -17,7 +17,7 @@ class _Grid(NamedTuple):
 
     name: str
     seeds: list[int]
-    budgets: tuple[str, str]
+    budgets: list[str]
     batch_sizes: np.ndarray
     learning_rates: np.ndarray
     accuracy: np.ndarray  # [seeds, rates, points, 2], per cent
@@ -30,11 +30,11 @@ def write(directory: runs.RunDirectory) -> None:
 
 
 def _content(run: study_page.FinishedRun) -> study_page.Content:
-    block, first = run.document["config"]["batch_size"], run.arrays[0]
+    first = run.arrays[0]
     grid = _Grid(
         run.document["name"],
         list(run.seeds),
-        (f"{block['num_epochs']} epochs", f"{block['num_steps']} steps"),
+        run.results[0]["ends"],
         first["batch_sizes"],
         first["learning_rates"],
         100 * np.stack([seed["accuracy"] for seed in run.arrays]),

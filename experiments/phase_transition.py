@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from cmd_jax import config as configs
 from cmd_jax import phase_transition, runs
 from cmd_jax.checkpoints import Checkpoints
-from experiments import phase_transition_page, progress
+from experiments import phase_transition_page, progress, sgd_page
 from experiments.checks import about, check_config, check_memory
 from experiments.interruption import RESUME, Interrupted
 from experiments.options import Options
@@ -174,21 +174,24 @@ def _run_group(
                 saved = time.monotonic()
     wall_time.write()
     diagram = sweep.diagram(state)
+    columns = {
+        name: getattr(diagram, name) for name in phase_transition_page.COLUMNS
+    } | sgd_page.measure(setup.model, diagram, group)
     for number, seed in enumerate(group):
-        _finish_seed(directory.seed(seed), diagram, number)
+        arrays = {name: values[:, number] for name, values in columns.items()}
+        _finish_seed(directory.seed(seed), diagram, arrays)
 
 
 def _finish_seed(
-    directory: runs.SeedDirectory, diagram: phase_transition.Diagram, number: int
+    directory: runs.SeedDirectory,
+    diagram: phase_transition.Diagram,
+    arrays: dict[str, np.ndarray],
 ) -> None:
     """Writes what one seed measured at every mini-batch size."""
-    columns = phase_transition_page.COLUMNS
-    arrays = {name: getattr(diagram, name)[:, number] for name in columns}
-    arrays["batch_sizes"] = diagram.batch_sizes
     points = {
         f"m={size}": {
             name: float(arrays[name][point])
-            for name in columns
+            for name in arrays
             if np.isfinite(arrays[name][point])
         }
         for point, size in enumerate(diagram.batch_sizes)
@@ -200,4 +203,4 @@ def _finish_seed(
         "degree": diagram.degree,
         "start": diagram.start,
     }
-    directory.finish(results, arrays)
+    directory.finish(results, arrays | {"batch_sizes": diagram.batch_sizes})

@@ -14,7 +14,7 @@ import numpy as np
 from cmd_jax import phase_transition, runs
 from cmd_jax.phase_transition import Diagram, Threshold, figures
 from cmd_jax.report import Cell, Figure, Section, Table
-from experiments import study_page
+from experiments import sgd_page, study_page
 from experiments.study_page import Content, FinishedRun
 
 COLUMNS = ("error", "stationary_error", "passed", "num_sweeps", "overlap")
@@ -46,6 +46,7 @@ def _content(run: FinishedRun, directory: runs.RunDirectory) -> Content:
         subtitle=f"Seeds {', '.join(map(str, run.seeds))}.",
         sections=[
             _points(run, diagram),
+            *sgd_page.sections(run, diagram),
             *([_neighbours(beside)] if len(beside) > 1 else []),
             _thresholds(beside),
         ],
@@ -152,9 +153,7 @@ def point_table(diagram: Diagram) -> Table:
             *mean_error(diagram.error[point]),
             *mean_error(diagram.stationary_error[point]),
             float(diagram.success[point]),
-            _finite(diagram.num_units * diagram.error[point].var(ddof=1))
-            if diagram.error.shape[1] > 1
-            else None,
+            _susceptibility(diagram, point),
             *mean_error(diagram.overlap[point]),
             float(diagram.num_sweeps[point].mean()),
             diagram.error.shape[1],
@@ -177,8 +176,11 @@ def point_table(diagram: Diagram) -> Table:
     )
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _susceptibility(diagram: Diagram, point: int) -> float | None:
+    errors = diagram.error[point]
+    if len(errors) < 2 or not np.isfinite(errors).all():
+        return None
+    return float(diagram.num_units * errors.var(ddof=1))
 
 
 def _neighbours(beside: Sequence[Labelled]) -> Section:

@@ -16,9 +16,6 @@ from experiments.options import Options
 from experiments.setup import Setup, with_dispatch
 
 Finish = Callable[[Setup, runs.SeedDirectory, int, Trained], None]
-RunGroup = Callable[
-    [Setup, runs.RunDirectory, tuple[int, ...], Callable[[], bool]], None
-]
 
 
 def run_directory(setup: Setup, name: str, options: Options) -> runs.RunDirectory:
@@ -45,35 +42,6 @@ def run_seeds(
         `SeedDirectory.finish` in the primary.
       report: writes the page over the finished seeds; called by the primary.
     """
-
-    def run_group(
-        setup: Setup,
-        directory: runs.RunDirectory,
-        group: tuple[int, ...],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        _run_group(setup, directory, group, should_stop, finish)
-
-    run_groups(setup, name, options, run_group=run_group, report=report)
-
-
-def run_groups(
-    setup: Setup,
-    name: str,
-    options: Options,
-    *,
-    run_group: RunGroup,
-    report: Callable[[runs.RunDirectory], None],
-) -> None:
-    """Runs what is missing of the config's seeds, and reports over all of them.
-
-    Args:
-      setup: from `prepare`.
-      name: the config's name.
-      options: the command line.
-      run_group: the study: takes the seeds of a group to their end, in every process.
-      report: writes the page over the finished seeds; called by the primary.
-    """
     directory = run_directory(setup, name, options)
     document = {
         "name": name,
@@ -92,7 +60,7 @@ def run_groups(
     with stop_on_signals() as should_stop:
         for group in map(tuple, groups):
             with _owned(directory, group, document, options):
-                run_group(setup, directory, group, should_stop)
+                _run_group(setup, directory, group, should_stop, finish)
     with processes.together():
         if processes.is_primary():
             _conclude(setup, directory, options, report, new=bool(groups))

@@ -28,9 +28,8 @@ def perturbation_growth(
     model: ContinuousModel,
     *,
     batch_sizes: Sequence[int],
-    num_seeds: int,
-    num_steps: int = 2000,
-    key: Key,
+    seeds: Sequence[Key],
+    num_steps: int = 4000,
 ) -> Float[np.ndarray, "points seeds"]:
     """The mean logarithm by which a perturbation of the teacher grows in one step.
 
@@ -40,9 +39,8 @@ def perturbation_growth(
     Args:
       model: what is learned.
       batch_sizes: m.
-      num_seeds: replicas a batch size.
+      seeds: a key for each seed, as for `Sweep`, whose replicas these are.
       num_steps: of the perturbation; the first half of them lets it find its direction.
-      key: of the sweep whose replicas these are.
 
     Raises:
       ValueError: a number that is not allowed; the message names it.
@@ -52,16 +50,16 @@ def perturbation_growth(
       >>> from cmd_jax import phase_transition as pt
       >>> model = pt.ContinuousModel(num_units=8, degree=3, learning_rate=0.5)
       >>> growth = pt.perturbation_growth(
-      ...     model, batch_sizes=[8], num_seeds=1, num_steps=100, key=jax.random.key(0)
+      ...     model, batch_sizes=[16], seeds=[jax.random.key(0)], num_steps=200
       ... )
       >>> bool(growth[0, 0] < 0)
       True
     """
-    keys = [k for m in batch_sizes for k in _replica_keys(m, num_seeds, key)]
-    sizes = np.repeat(np.asarray(batch_sizes), num_seeds).tolist()
+    keys = [rng.stream(seed, "replica", m) for m in batch_sizes for seed in seeds]
+    sizes = np.repeat(np.asarray(batch_sizes), len(seeds)).tolist()
     problem, start = model._replace(start="random").problem(sizes, keys)
     growth = _make_growth(model, num_steps)(problem, start, jnp.stack(keys))
-    return np.reshape(host.fetch(growth), (len(batch_sizes), num_seeds))
+    return np.reshape(host.fetch(growth), (len(batch_sizes), len(seeds)))
 
 
 def _make_growth(model: ContinuousModel, num_steps: int):
@@ -83,7 +81,7 @@ def _make_growth(model: ContinuousModel, num_steps: int):
 
 
 def noise_scale_near_teacher(
-    model: ContinuousModel, *, num_seeds: int, num_examples: int = 2000, key: Key
+    model: ContinuousModel, *, seeds: Sequence[Key], num_examples: int = 2000
 ) -> Float[np.ndarray, " seeds"]:
     """The gradient noise scale B of students a small step away from their teachers.
 
@@ -92,24 +90,23 @@ def noise_scale_near_teacher(
 
     Args:
       model: what is learned.
-      num_seeds: replicas.
+      seeds: a key for each seed, as for `Sweep`, whose replicas of m = 1 these are.
       num_examples: patterns whose own gradients are taken.
-      key: of the sweep whose replicas these are, those of batch size 1.
 
     Example:
       >>> import jax
       >>> from cmd_jax import phase_transition as pt
       >>> model = pt.ContinuousModel(num_units=8, degree=3, learning_rate=0.5)
       >>> scale = pt.noise_scale_near_teacher(
-      ...     model, num_seeds=1, num_examples=100, key=jax.random.key(0)
+      ...     model, seeds=[jax.random.key(0)], num_examples=100
       ... )
       >>> bool(scale[0] > 0)
       True
     """
-    keys = _replica_keys(1, num_seeds, key)
+    keys = [rng.stream(seed, "replica", 1) for seed in seeds]
     # Gradients do not know the learning rate: a small one is stable at m = 1 too.
     still = model._replace(start="random", learning_rate=1e-9)
-    problem, away = still.problem([1] * num_seeds, keys)
+    problem, away = still.problem([1] * len(keys), keys)
     student = jax.tree.map(
         lambda teacher, other: teacher + _DISTANCE * other, problem.teacher, away
     )
@@ -123,9 +120,3 @@ def noise_scale_near_teacher(
 
     found = jax.jit(jax.vmap(gradients))(student, problem, jnp.stack(keys))
     return np.array([gradient_noise_scale(one) for one in host.fetch(found)])
-
-
-def _replica_keys(batch_size: int, num_seeds: int, key: Key) -> list[Key]:
-    """The keys that `sweep` gives its replicas."""
-    seeds = (rng.stream(key, "seed", number) for number in range(num_seeds))
-    return [rng.stream(seed, "replica", batch_size) for seed in seeds]

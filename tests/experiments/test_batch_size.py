@@ -46,11 +46,11 @@ def test_a_stopped_study_goes_on_with_the_same_numbers(
     measured = batch_size.measure
     calls = []
 
-    def fail_at_the_second(point, seeds):
+    def fail_at_the_second(point, num_epochs, seeds):
         calls.append(point.config.train.batch_size)
         if calls == [4, 64]:
             raise OSError("no space left")
-        return measured(point, seeds)
+        return measured(point, num_epochs, seeds)
 
     monkeypatch.setattr(batch_size, "measure", fail_at_the_second)
     assert run_main(tmp_path, *SMOKE) == 1

@@ -8,6 +8,7 @@ import pytest
 from cmd_jax import rng
 from cmd_jax.phase_transition import (
     ContinuousModel,
+    noise_scale_near_teacher,
     outcomes,
     perturbation_growth,
     success_threshold,
@@ -121,9 +122,9 @@ def test_an_error_that_stays_is_a_plateau(sparse_diagram):
 def test_the_growth_is_that_of_a_perturbation_of_a_millionth(key, dense):
     model, num_steps = MODEL._replace(learning_rate=0.4, dense=dense), 40
     found = perturbation_growth(
-        model, batch_sizes=[3], num_seeds=1, num_steps=num_steps, key=key
+        model, batch_sizes=[3], seeds=[key], num_steps=num_steps
     )
-    replica = rng.stream(rng.stream(key, "seed", 0), "replica", 3)
+    replica = rng.stream(key, "replica", 3)
     problem, start = (single(tree) for tree in model.problem([3], [replica]))
     length = np.sqrt(sum(np.sum(leaf**2) for leaf in start))
     weights = [
@@ -140,6 +141,13 @@ def test_the_growth_is_that_of_a_perturbation_of_a_millionth(key, dense):
         sizes.append(np.sqrt(sum(np.sum(leaf**2) for leaf in moved)))
     second_half = np.log(sizes[-1] / sizes[num_steps // 2 - 1]) / (num_steps // 2)
     assert np.isclose(found[0, 0], second_half, atol=2e-3)
+
+
+def test_the_gradient_noise_is_about_that_of_linear_units_in_two_layers(key):
+    """Each layer has the noise of its own d - 1, and both share one signal."""
+    model = ContinuousModel(num_units=40, degree=5, learning_rate=0.5)
+    (scale,) = noise_scale_near_teacher(model, seeds=[key], num_examples=500)
+    assert 4 < scale < 3 * 4
 
 
 @pytest.mark.parametrize(
@@ -190,9 +198,8 @@ def test_sgd_learns_from_the_batch_size_of_the_reference_on(case, key):
 @pytest.mark.parametrize("case", SEVEN_CASES)
 def test_the_teacher_is_stable_from_the_batch_size_of_the_reference_on(case, key):
     model, sizes, _, expected = SEVEN_CASES[case]
-    growth = perturbation_growth(
-        model, batch_sizes=sizes, num_seeds=4, num_steps=4000, key=key
-    )
+    seeds = list(jax.random.split(key, 4))
+    growth = perturbation_growth(model, batch_sizes=sizes, seeds=seeds)
     stable = growth.mean(axis=1) < 0
     first = int(np.flatnonzero(~stable)[-1]) + 1
     assert grid_distance(sizes, (sizes[first - 1], sizes[first]), expected) <= 1
