@@ -33,7 +33,7 @@ _BLOCKS = {
     },
 }
 _WITHOUT = ("data", "optimizer", "record", "branch", "eval", "estimators", "log")
-_TIMED = 2  # sweeps that tell how long all of them take
+_ROWS = ("error", "stationary_error", "passed")  # the other arrays are for the page
 
 
 class _Setup(NamedTuple):
