@@ -108,10 +108,9 @@ def draw_replica(network: Network, *, start: str = "random", key: Key) -> Replic
         *(_adjacency(network, rng.stream(key, n)) for n in TwoLayer._fields)
     )
     draws = rng.generator(rng.stream(key, "weights"))
-    strength = np.float32(network.degree**-0.5)
+    signs = np.array([-1, 1], np.float32) * np.float32(network.degree**-0.5)
     teacher = jax.tree.map(
-        lambda graph: graph * strength * draws.choice(np.float32([-1, 1]), graph.shape),
-        graphs,
+        lambda graph: graph * draws.choice(signs, graph.shape), graphs
     )
     mask = jax.tree.map(np.ones_like, graphs) if network.dense else graphs
     if start == "teacher":
