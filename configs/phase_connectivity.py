@@ -1,8 +1,8 @@
 """The critical mini-batch size against the connectivity d = 3, 5, 7, 9 at N = 200.
 
-Paper: Marino and Ricci-Tersenghi (arXiv 2305.06435): m_c grows roughly linearly with the
-connectivity. The model is a reconstruction, both layers are learned, ties are accepted;
-the paper's own numbers were not available.
+Paper: Marino and Ricci-Tersenghi (arXiv 2305.06435): m_c grows roughly linearly with
+the connectivity. The model is a reconstruction, both layers are learned, ties are
+accepted; the paper's own numbers were not available.
 Command: python experiments/run.py --config phase_connectivity
 Hardware: 2 CPU cores, HARDWARE_TIME
 Expected, measured by a sequential program with the same rules: the threshold lies

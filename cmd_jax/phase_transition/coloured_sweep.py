@@ -80,9 +80,11 @@ def _take(values: Array, places: Array) -> Array:
     A flat gather is twice as fast on XLA CPU as one with batch dimensions.
     """
     replicas, *_, num_words, size = values.shape
-    inner = [1] * (places.ndim - 2)
-    replica = jnp.arange(replicas, dtype=jnp.int32).reshape(-1, *inner, 1, 1)
-    word = jnp.arange(num_words, dtype=jnp.int32)[:, None]
+    ndim = places.ndim + 1
+    replica = jax.lax.broadcasted_iota(jnp.int32, (replicas, *[1] * (ndim - 1)), 0)
+    word = jax.lax.broadcasted_iota(
+        jnp.int32, (*[1] * (ndim - 2), num_words, 1), ndim - 2
+    )
     first = replica * (values.size // replicas) + word * size
     flat = first + places[..., None, :].astype(jnp.int32)
     return values.reshape(-1).at[flat].get(mode="promise_in_bounds")
@@ -103,7 +105,7 @@ def _activate(weights: Weights, inputs: Rows) -> tuple[Rows, Rows]:
     return slots, _hidden(slots) ^ weights.second[..., None, :]
 
 
-def _hidden(slots: Rows) -> Rows:
+def _hidden(slots: Rows) -> UInt32[Array, "replicas classes 1 words size"]:
     """The hidden units, one row of each class."""
     return bits.majority(_unstack(slots, axis=2))[:, :, None]
 
@@ -172,7 +174,7 @@ def sweep(
         edge = row - degree
         siblings = fence(lambda: _take(rows, _at(places.siblings, group, edge)))
         at_edge = siblings, _at(rows, group, row), _at(target, group, edge)
-        change = cost(*(x[:, None] for x in at_edge), _ONES)[:, 0]
+        change = cost(*(x[:, None] for x in at_edge), jnp.asarray(_ONES))[:, 0]
         return jnp.zeros_like(rows[:, 0, 0]), _as_words(change < limit)
 
     def visit(rows: Rows, step: Int32[Array, " two"]) -> tuple[Rows, None]:

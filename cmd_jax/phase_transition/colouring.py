@@ -12,7 +12,7 @@ from jaxtyping import Int32
 
 from cmd_jax.phase_transition.graphs import Graph, readers
 
-Classes = Int32[np.ndarray, "classes units"]
+Classes = Int32[np.ndarray, "classes size"]
 """The units of each class; -1 fills the rest of a row."""
 
 

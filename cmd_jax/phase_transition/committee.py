@@ -31,9 +31,9 @@ from cmd_jax.phase_transition.sign_network import (
     committee,
     random_weights,
 )
-from cmd_jax.types import Array, Key
+from cmd_jax.types import Array, ArrayLike, Key
 
-First = UInt32[Array, "replicas hidden degree"]
+First = UInt32[ArrayLike, "replicas hidden degree"]
 Slots = UInt32[Array, "replicas hidden degree words"]
 Planes = list[UInt32[Array, "replicas words"]]
 
@@ -41,7 +41,7 @@ Planes = list[UInt32[Array, "replicas words"]]
 class CommitteeProblem(NamedTuple):
     """What stays the same of all replicas; weights are words of equal bits."""
 
-    inputs: Int32[Array, "replicas hidden degree"]
+    inputs: Int32[ArrayLike, "replicas hidden degree"]
     teacher: First
     valid: UInt32[Array, "replicas words"]
     examples: Array
@@ -155,14 +155,16 @@ class CommitteeDiscrete(NamedTuple):
             differ = vote(problem.inputs, state, patterns) ^ vote(
                 problem.inputs, problem.teacher, patterns
             )
-            wrong = bits.count(differ & bits.valid(self.num_test, length)).sum(axis=1)
+            wrong = bits.count(differ & bits.valid(self.num_test, length)[None]).sum(
+                axis=1
+            )
             return Tested(wrong / self.num_test, _overlap(problem.teacher, state))
 
         return train, test
 
 
 def vote(
-    inputs: Int32[Array, "replicas hidden degree"], first: First, patterns: Patterns
+    inputs: Int32[ArrayLike, "replicas hidden degree"], first: First, patterns: Patterns
 ) -> UInt32[Array, "replicas words"]:
     """The output of every replica's committee."""
     return _count(_slots(inputs, first, patterns))[-1]

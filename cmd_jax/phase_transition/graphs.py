@@ -86,7 +86,9 @@ def _doubled(edges: Graph) -> np.ndarray:
     return rows * edges.shape[1] + order[rows, columns + 1]
 
 
-def _complement(edges: Graph) -> Graph:
+def _complement(
+    edges: Int32[np.ndarray, "units missing"],
+) -> Int32[np.ndarray, "units degree"]:
     missing = np.ones((len(edges), len(edges)), bool)
     np.put_along_axis(missing, edges, False, axis=1)
     return np.nonzero(missing)[1].reshape(len(edges), -1).astype(np.int32)

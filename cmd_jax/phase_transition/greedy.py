@@ -200,7 +200,7 @@ class SparseDiscrete(NamedTuple):
                 forward(places, weights, patterns, fence)
                 for weights in (problem.teacher, state)
             )
-            differ = (teacher ^ student) & valid[:, None]
+            differ = (teacher ^ student) & valid[None, :, None]
             return wrong + bits.count(differ).sum(axis=(1, 2)), None
 
         wrong = jnp.zeros(len(keys), jnp.int32)

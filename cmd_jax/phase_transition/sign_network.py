@@ -9,10 +9,10 @@ programs are tested against.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int8, Int32
+from jaxtyping import Float64, Int8, Int32, Integer
 
 from cmd_jax import rng
-from cmd_jax.phase_transition.graphs import Graph, regular_graph, tree_graph
+from cmd_jax.phase_transition.graphs import regular_graph, tree_graph
 from cmd_jax.types import Key
 
 
@@ -26,8 +26,8 @@ class SignNetwork(NamedTuple):
       second: those of the second layer.
     """
 
-    inputs: Graph
-    hidden: Graph
+    inputs: Int32[np.ndarray, "hidden degree"]
+    hidden: Int32[np.ndarray, "outputs fan_in"]
     first: Int8[np.ndarray, "hidden degree"]
     second: Int8[np.ndarray, "outputs fan_in"]
 
@@ -74,7 +74,12 @@ def committee(
     return network._replace(second=np.ones_like(network.second))
 
 
-def random_weights(inputs: Graph, hidden: Graph, *, key: Key) -> SignNetwork:
+def random_weights(
+    inputs: Int32[np.ndarray, "hidden degree"],
+    hidden: Int32[np.ndarray, "outputs fan_in"],
+    *,
+    key: Key,
+) -> SignNetwork:
     """Independent uniform weights ±1 on given graphs."""
     generator = rng.generator(rng.stream(key, "weights"))
     signs = np.array([-1, 1], np.int8)
@@ -124,7 +129,7 @@ def check_start(start: str) -> None:
         raise ValueError(f"start={start!r}; allowed are 'random' and 'teacher'")
 
 
-def _sign(sums: Int32[np.ndarray, "*any"]) -> Int8[np.ndarray, "*any"]:
+def _sign(sums: Integer[np.ndarray, "*any"]) -> Int8[np.ndarray, "*any"]:
     return np.where(sums > 0, np.int8(1), np.int8(-1))
 
 
