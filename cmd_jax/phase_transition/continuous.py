@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from cmd_jax import rng
 from cmd_jax.phase_transition.graphs import check_degree, regular_graph
+from cmd_jax.phase_transition.sign_network import check_start
 from cmd_jax.types import Array, ArrayLike, Key
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -102,8 +103,7 @@ def draw_replica(network: Network, *, start: str = "random", key: Key) -> Replic
       [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
     """
     check_network(network)
-    if start not in ("random", "teacher"):
-        raise ValueError(f"start is {start!r}; allowed are random, teacher")
+    check_start(start)
     graphs = TwoLayer(
         *(_adjacency(network, rng.stream(key, n)) for n in TwoLayer._fields)
     )
