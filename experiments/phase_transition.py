@@ -107,7 +107,7 @@ def _prepare(config: ConfigDict) -> _Setup:
         check_memory(
             f"a sweep of {len(block.batch_sizes)} mini-batch sizes x "
             f"{config.train.num_seeds} seeds",
-            num_replicas * phase_transition.replica_bytes(model, block.batch_sizes),
+            num_replicas * model.replica_bytes(max(block.batch_sizes)),
         )
     return _Setup(config, model, budget)
 

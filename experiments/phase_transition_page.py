@@ -153,7 +153,9 @@ def point_table(diagram: Diagram) -> Table:
             *mean_error(diagram.error[point]),
             *mean_error(diagram.stationary_error[point]),
             float(diagram.success[point]),
-            _susceptibility(diagram, point),
+            float(diagram.susceptibility[point])
+            if diagram.error.shape[1] > 1
+            else None,
             *mean_error(diagram.overlap[point]),
             float(diagram.num_sweeps[point].mean()),
             diagram.error.shape[1],
@@ -174,13 +176,6 @@ def point_table(diagram: Diagram) -> Table:
         ],
         rows,
     )
-
-
-def _susceptibility(diagram: Diagram, point: int) -> float | None:
-    errors = diagram.error[point]
-    if len(errors) < 2 or not np.isfinite(errors).all():
-        return None
-    return float(diagram.num_units * errors.var(ddof=1))
 
 
 def _neighbours(beside: Sequence[Labelled]) -> Section:

@@ -34,7 +34,6 @@ from cmd_jax.phase_transition.replicas import (
     Tested,
     check_batch_sizes,
     check_budget,
-    replica_bytes,
     sweep,
 )
 from cmd_jax.phase_transition.sign_network import (
@@ -102,7 +101,6 @@ __all__ = [
     "perturbation_growth",
     "random_weights",
     "regular_graph",
-    "replica_bytes",
     "sparse_network",
     "success_threshold",
     "susceptibility_peak",

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from cmd_jax import rng
 from cmd_jax.phase_transition.graphs import check_degree, regular_graph
+from cmd_jax.phase_transition.sign_network import check_start
 from cmd_jax.types import Array, ArrayLike, Key
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -102,16 +103,14 @@ def draw_replica(network: Network, *, start: str = "random", key: Key) -> Replic
       [3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
     """
     check_network(network)
-    if start not in ("random", "teacher"):
-        raise ValueError(f"start is {start!r}; allowed are random, teacher")
+    check_start(start)
     graphs = TwoLayer(
         *(_adjacency(network, rng.stream(key, n)) for n in TwoLayer._fields)
     )
     draws = rng.generator(rng.stream(key, "weights"))
-    strength = np.float32(network.degree**-0.5)
+    signs = np.array([-1, 1], np.float32) * np.float32(network.degree**-0.5)
     teacher = jax.tree.map(
-        lambda graph: graph * strength * draws.choice(np.float32([-1, 1]), graph.shape),
-        graphs,
+        lambda graph: graph * draws.choice(signs, graph.shape), graphs
     )
     mask = jax.tree.map(np.ones_like, graphs) if network.dense else graphs
     if start == "teacher":

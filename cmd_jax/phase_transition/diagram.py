@@ -44,6 +44,11 @@ class Diagram(NamedTuple):
         return self.passed.mean(axis=1)
 
     @property
+    def bounded_error(self) -> Float[np.ndarray, "points seeds"]:
+        """The error, 1 where it is larger: who diverged knows no more than nothing."""
+        return np.minimum(self.error, 1.0)
+
+    @property
     def susceptibility(self) -> Float[np.ndarray, " points"]:
-        """N times the sample variance of the error over the replicas."""
-        return self.num_units * self.error.var(axis=1, ddof=1)
+        """N times the sample variance of the (bounded) error over the replicas."""
+        return self.num_units * self.bounded_error.var(axis=1, ddof=1)

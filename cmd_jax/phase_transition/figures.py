@@ -21,8 +21,6 @@ from cmd_jax.phase_transition.logistic import fit_logistic
 from cmd_jax.phase_transition.threshold import Threshold
 from cmd_jax.types import ArrayLike
 
-_LARGEST_ERROR = 1.0  # a run that diverged is drawn where one is that learned nothing
-
 
 def errors(diagrams: Mapping[str, Diagram], *, level: float | None = 0.25) -> bytes:
     """The error against the mini-batch size, a line for each size N or connectivity.
@@ -40,7 +38,7 @@ def errors(diagrams: Mapping[str, Diagram], *, level: float | None = 0.25) -> by
     def plot(figure: Figure) -> None:
         axes = figure.subplots()
         for (label, diagram), color in zip(diagrams.items(), PALETTE, strict=False):
-            values = np.minimum(diagram.error, _LARGEST_ERROR).T
+            values = diagram.bounded_error.T
             plot_mean(axes, diagram.batch_sizes, values, color=color, label=label)
         if level is not None:
             axes.axhline(level, color=MUTED, ls=":", lw=1.2)
@@ -140,7 +138,7 @@ def hysteresis(pairs: Mapping[str, tuple[Diagram, Diagram]]) -> bytes:
         for axes, (title, branches) in zip(panels, pairs.items(), strict=True):
             starts = ("from random weights", "from the teacher")
             for start, diagram, color in zip(starts, branches, PALETTE, strict=False):
-                values = np.minimum(diagram.error, _LARGEST_ERROR).T
+                values = diagram.bounded_error.T
                 plot_mean(axes, diagram.batch_sizes, values, color=color, label=start)
             _label(axes, "generalisation error ε")
             axes.set_title(title)

@@ -34,6 +34,7 @@ from cmd_jax.phase_transition.patterns import (
     fresh_patterns,
 )
 from cmd_jax.phase_transition.replicas import Test, Tested, Train
+from cmd_jax.phase_transition.sign_network import check_start
 from cmd_jax.phase_transition.theory import linear_unit_batch_size
 from cmd_jax.types import Array, ArrayLike, Key
 
@@ -194,6 +195,7 @@ class ContinuousModel(NamedTuple):
           ValueError: names the value and what is allowed.
         """
         check_network(self.network)
+        check_start(self.start)
         if not self.learning_rate > 0:
             raise ValueError(
                 f"learning_rate is {self.learning_rate}; it must be positive"
@@ -211,6 +213,15 @@ class ContinuousModel(NamedTuple):
                 f"largest is {batch_size}",
                 stacklevel=2,
             )
+
+    def replica_bytes(self, batch_size: int) -> int:
+        """The memory that one replica takes while it learns.
+
+        Both layers are matrices: of the teacher, the mask, the student, its gradient
+        and the student after a step; and a batch passes through three layers and back.
+        """
+        matrices, batches = 2 * 5 * self.num_units**2, 6 * batch_size * self.num_units
+        return 4 * (matrices + batches)
 
 
 def outcomes(diagram: Diagram) -> np.ndarray:

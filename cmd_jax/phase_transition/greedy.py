@@ -41,7 +41,7 @@ from cmd_jax.phase_transition.patterns import (
     draw_batches,
     fresh_patterns,
 )
-from cmd_jax.phase_transition.replicas import Test, Tested, Train
+from cmd_jax.phase_transition.replicas import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.sign_network import (
     SignNetwork,
     check_odd,
@@ -136,6 +136,10 @@ class SparseDiscrete(NamedTuple):
         check_training_set(
             self.num_examples, replacement=self.replacement, batch_size=batch_size
         )
+
+    def replica_bytes(self, batch_size: int) -> int:
+        """The memory that one replica takes while it learns."""
+        return measured_bytes(self, batch_size)
 
     def student(self, teacher: SignNetwork, key: Key) -> SignNetwork:
         """The student before learning."""

@@ -105,7 +105,7 @@ def compare_branches(random: Diagram, teacher: Diagram) -> Hysteresis:
             f"the branches have the batch sizes {random.batch_sizes.tolist()} and "
             f"{teacher.batch_sizes.tolist()}; none is in both"
         )
-    first, second = _clipped(random)[here], _clipped(teacher)[there]
+    first, second = random.bounded_error[here], teacher.bounded_error[there]
     squares = [x.var(axis=1, ddof=1) / x.shape[1] for x in (first, second)]
     gap = first.mean(axis=1) - second.mean(axis=1)
     return Hysteresis(sizes, gap, np.sqrt(squares[0] + squares[1]))
@@ -170,16 +170,12 @@ def _slope(x: Num[np.ndarray, " sizes"], y: np.ndarray) -> tuple[float, float]:
     return slope, float(np.sqrt(variance))
 
 
-def _clipped(diagram: Diagram) -> np.ndarray:
-    return np.minimum(diagram.error, 1.0)  # of a run that diverged as well
-
-
 def _remaining_error(diagram: Diagram) -> float:
     failing = np.flatnonzero(~diagram.passed.all(axis=1))
     if not failing.size or not diagram.passed.any():
         return np.nan
     last = failing[-1]
-    return float(_clipped(diagram)[last][~diagram.passed[last]].mean())
+    return float(diagram.bounded_error[last][~diagram.passed[last]].mean())
 
 
 def _evidence(remaining: float, hysteresis: Hysteresis | None) -> str:

@@ -69,6 +69,10 @@ class Model(Protocol):
         """Refuses sizes that no network or mini-batch can have, by a ValueError."""
         ...
 
+    def replica_bytes(self, batch_size: int) -> int:
+        """The memory that one replica takes while it learns, before there is any."""
+        ...
+
     def problem(
         self, batch_sizes: Sequence[int], keys: Sequence[Key]
     ) -> tuple[PyTree, PyTree]:
@@ -363,13 +367,13 @@ def check_budget(budget: Budget) -> None:
         )
 
 
-def replica_bytes(model: Model, batch_sizes: Sequence[int]) -> int:
+def measured_bytes(model: Model, batch_size: int) -> int:
     """Bytes that one replica of a sweep takes, measured on one that is thrown away.
 
     What stays and what is learned are there once; a sweep makes copies of them for
     every word of patterns, and a test needs as much again.
     """
     key = jax.random.key(0)
-    trees = model.problem([max(batch_sizes)], [key])
+    trees = model.problem([batch_size], [key])
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(trees))
-    return size * (2 + 2 * -(-max(batch_sizes) // 32))
+    return size * (2 + 2 * -(-batch_size // 32))

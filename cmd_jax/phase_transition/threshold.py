@@ -15,10 +15,6 @@ from cmd_jax.phase_transition.diagram import Diagram
 from cmd_jax.phase_transition.logistic import fit_logistic
 from cmd_jax.types import Key
 
-_LARGEST_ERROR = (
-    1.0  # that of a student that has learned nothing; a larger one is as bad
-)
-
 
 class Threshold(NamedTuple):
     """A critical batch size and what the replicas say about it.
@@ -117,7 +113,7 @@ def error_threshold(
       >>> error_threshold(diagram, key=jax.random.key(0)).estimate
       6.5
     """
-    error = np.minimum(diagram.error, _LARGEST_ERROR)
+    error = diagram.bounded_error
     means = error.mean(axis=1)
     below, above = _bracket(diagram, means > level)
     if not np.isfinite([below, above]).all():
@@ -151,7 +147,7 @@ def susceptibility_peak(
     """
     if diagram.error.shape[1] < 2:
         raise ValueError("a single replica has no spread; measure at least two seeds")
-    error = np.minimum(diagram.error, _LARGEST_ERROR)
+    error = diagram.bounded_error
     sizes = diagram.batch_sizes
     peak = int(error.var(axis=1).argmax())
     resampled = _resampled(error, num_resamples, key).var(axis=-1)

@@ -94,7 +94,7 @@ def test_hidden_units_are_matched_as_scipy_would():
         (Network(5, 6), "random", "degree=6"),
         (Network(5, 0), "random", "degree=0"),
         (Network(5, 3, activation="elu"), "random", "allowed are tanh, relu"),
-        (Network(5, 3), "warm", "allowed are random, teacher"),
+        (Network(5, 3), "warm", "allowed are 'random' and 'teacher'"),
     ],
 )
 def test_impossible_networks_are_refused(key, network, start, words):
