@@ -11,6 +11,7 @@ from cmd_jax.transfer.permutation import (
     random_permutation,
     unfold,
 )
+from cmd_jax.transfer.symmetry import permutation_groups
 
 __all__ = [
     "Group",
@@ -21,6 +22,7 @@ __all__ = [
     "compose",
     "identity",
     "invert",
+    "permutation_groups",
     "permute",
     "random_permutation",
     "unfold",
