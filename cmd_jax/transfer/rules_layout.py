@@ -57,7 +57,7 @@ def _reshape(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 
 def _concatenate(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
-    along = equation.params["dimension"]
+    along = int(equation.params["dimension"])
     for axes in operands[1:]:
         unify_all(without(operands[0], [along]), without(axes, [along]))
     joined = concatenation(axes[along] for axes in operands)
@@ -78,7 +78,7 @@ def _pad(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 
 def _split(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
-    along = equation.params["axis"]
+    along = int(equation.params["axis"])
     sizes = [shape_of(result)[along] for result in equation.outvars]
     segments = _segments(operands[0][along], sizes)
     return [replaced(operands[0], along, segment) for segment in segments]
