@@ -50,7 +50,7 @@ def _squeeze(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 def _reshape(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
     result = free(shape_of(equation.outvars[0]))
-    if equation.params["dimensions"] is not None:
+    if equation.params.get("dimensions") is not None:  # transposes first
         return pin_everything(equation, operands)
     unify(product(operands[0]), product(result))
     return [result]

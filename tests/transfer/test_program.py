@@ -55,6 +55,22 @@ def outer_sum(params, x):
     return jnp.tanh(x @ params["in"] @ jnp.sin(kernel)) @ params["out"]
 
 
+def scanned_and_summed(params, x):
+    """Units of stacked layers that are also seen together are shared by all layers."""
+
+    def layer(x, weights):
+        return x + jnp.tanh(x @ weights["in"]) @ weights["out"], None
+
+    x, _ = jax.lax.scan(layer, x, params)
+    return x + jnp.tanh(x @ params["in"].mean(axis=0)) @ params["out"].sum(axis=0)
+
+
+def collected(params, x):
+    """What a loop collects lies in one array, and is shared by all layers."""
+    _, maps = jax.lax.scan(lambda _, w: (None, jnp.sin(x @ w)), None, params["in"])
+    return maps.mean(axis=0) @ params["out"]
+
+
 SQUARE = {"in": (2, 3), "square": (3, 3), "out": (3, 2)}
 OUTER = {"in": (2, 3), "column": (3, 1), "row": (1, 3), "out": (3, 2)}
 
@@ -90,10 +106,12 @@ EXACT = {
     "residual": (residual, SQUARE),
     "repeated": (repeated, SQUARE),
     "outer_sum": (outer_sum, OUTER),
+    "scanned_and_summed": (scanned_and_summed, {"in": (2, 2, 3), "out": (2, 3, 2)}),
     "output": (lambda params, x: x @ params["w"], {"w": (2, 3)}),
 }
 
 SOUND = {
+    "collected": (collected, {"in": (2, 2, 3), "out": (3, 2)}),
     "reversed": between(lambda h: h[:, ::-1]),
     "middle_unit_for_all": between(lambda h: h * h[:, 1:2]),
     "rolled": between(lambda h: jnp.roll(h, 1, axis=1)),
