@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from cmd_jax import transfer
-from tests.transfer.networks import NETWORKS, shape
+from tests.transfer import networks, own_models
+from tests.transfer.networks import shape
+
+NETWORKS = own_models.MODELS | networks.NETWORKS
 
 
 @functools.cache
