@@ -33,7 +33,6 @@ _BLOCKS = {
     },
 }
 _WITHOUT = ("data", "optimizer", "record", "branch", "eval", "estimators", "log")
-_ROWS = ("error", "stationary_error", "passed")  # the other arrays are for the page
 
 
 class _Setup(NamedTuple):

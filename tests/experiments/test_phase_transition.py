@@ -59,7 +59,7 @@ def test_a_run_leaves_points_page_and_tables(finished):
     results = directory.seed(0).results()
     assert set(results["points"]) == {"m=4", "m=24"}
     found = results["points"]["m=4"]
-    assert set(found) == {"error", "passed"}
+    assert set(found) == {"error", "passed", "num_sweeps", "overlap"}
     assert 0.2 < found["error"] < 0.6
     assert results["points"]["m=24"]["error"] < found["error"]
     assert (directory.tables / "points.csv").exists()
