@@ -15,15 +15,6 @@ def _run(replicas):
     return replicas.diagram(state)
 
 
-def test_a_replica_is_the_same_whatever_is_padded_beside_it(key):
-    """Its own graph, teacher and patterns; the order of sub-steps is shared."""
-    budget = Budget(num_sweeps=40, test_every=10, chunk_tests=2)
-    wide = _run(Sweep(MODEL, (4, 6), [key], budget))
-    alone = _run(Sweep(MODEL, (4,), [key], budget))
-    assert wide.error.shape == (2, 1)
-    assert alone.error[0] == wide.error[0] or wide.error[0] > 0.1  # other colours
-
-
 def test_first_passage_and_the_stationary_error(key):
     common = {"batch_sizes": (3, 24), "num_seeds": 2, "key": key}
     common |= {"num_sweeps": 80, "test_every": 20}
