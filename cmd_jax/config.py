@@ -121,6 +121,32 @@ def estimators(*, warmup_records: int = 20) -> ConfigDict:
     )
 
 
+def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict:
+    """The block `embedding`: weights become functions of their references in training.
+
+    The fit that is embedded is that of the estimator `online`, which has to follow the
+    run; its `warmup_records` are F. The rest is `modes.EmbeddingRule`.
+
+    Args:
+      treatment: "snap" as released, "freeze" or "tied".
+      every_records: L of the CMD paper: records from one round to the next.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.embedding().per_cent
+      10.0
+    """
+    return ConfigDict(
+        {
+            "treatment": treatment,
+            "every_records": every_records,
+            "per_cent": 10.0,  # P: of all weights, that join in a round
+            "of_remaining": False,  # or of those that are left
+            "criterion": "coefficients",  # or "function", "relative"
+        }
+    )
+
+
 def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
     """Parses the argument of a config, `NAME:smoke,width=16`.
 

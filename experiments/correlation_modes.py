@@ -13,10 +13,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from cmd_jax import config as configs
 from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import (
     accuracy,
+    embedding,
+    embedding_page,
     estimate,
     estimators,
     modes_analysis,
@@ -39,7 +42,7 @@ _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
     with processes.together():
-        setup = prepare(config, options.data_directory, {"modes": _FIELDS})
+        setup = prepare(config, options.data_directory, _blocks(config))
         params = setup.template.params
         with about("config.modes, and config.record of what config.model has"):
             modes.check_sizes(
@@ -48,6 +51,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
                 **config.modes,
             )
         estimators.check(setup)
+        embedding.check(config, len(setup.schedule))
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
@@ -57,6 +61,13 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     training.run_seeds(
         setup, name, options, finish=_finish_seed, report=modes_page.write
     )
+
+
+def _blocks(config: ConfigDict) -> dict[str, Any]:
+    """The study's own blocks: its modes, and what the config asks for beside them."""
+    asked = {"embedding": configs.embedding().to_dict()}
+    blocks = {name: block for name, block in asked.items() if name in config}
+    return {"modes": _FIELDS, **blocks}
 
 
 def _finish_seed(
@@ -83,12 +94,14 @@ def _finish_seed(
         "num_records": len(recorded),
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
+        **embedding_page.results(setup, trained.state),
     }
     arrays = {
         "epochs": epochs,
         "evaluated_epochs": epochs[tested],
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
+        **embedding_page.arrays(setup, recorded.steps),
         **modes_analysis.analyse(
             setup, recorded, decomposition, trained.state, key=key
         ),

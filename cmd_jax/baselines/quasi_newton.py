@@ -83,7 +83,7 @@ def bfgs(
       ...         gradient, state, z, value=value, value_fn=loss
       ...     )
       ...     z = z + step
-      >>> z.round(3).tolist()
+      >>> [round(x, 3) for x in z.tolist()]
       [3.0, -1.0]
 
     References:

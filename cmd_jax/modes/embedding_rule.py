@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float64
 
@@ -75,6 +76,12 @@ class EmbeddingRule(NamedTuple):
                 f"{', '.join(CRITERIA)}"
             )
 
+    @property
+    def first_record(self) -> int:
+        """The t of the first round."""
+        every = self.every_records
+        return (self.warmup_records // every + 1) * every
+
     def is_due(self, record: int) -> bool:
         """Whether weights are embedded at t = `record`."""
         return record > self.warmup_records and record % self.every_records == 0
@@ -129,7 +136,8 @@ def embed_settled(
     if missing > 0:
         embedded[np.argpartition(moved, missing - 1)[:missing]] = True
     return embedding._replace(
-        references=online.references,
+        # Copies: the next update of `online` may be given its state to write into.
+        references=jax.tree.map(jnp.copy, online.references),
         embedded=_like(embedding.embedded, embedded),
         slope=_like(embedding.slope, np.where(free, new.slope, old.slope)),
         intercept=_like(

@@ -30,6 +30,7 @@ from cmd_jax.figures import (
     plot_mean,
 )
 from cmd_jax.modes.choice_figures import num_modes
+from cmd_jax.modes.embedding_figures import embedding
 from cmd_jax.modes.landscape_figures import landscape
 from cmd_jax.modes.partition_figures import correlation, spread
 from cmd_jax.types import ArrayLike
@@ -37,6 +38,7 @@ from cmd_jax.types import ArrayLike
 __all__ = [
     "accuracy",
     "correlation",
+    "embedding",
     "fits",
     "landscape",
     "num_modes",
