@@ -147,6 +147,30 @@ def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict
     )
 
 
+def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
+    """The block `subspace`: P-SGD and P-BFGS in the subspace of a run's first records.
+
+    Both train on to the run's own number of epochs from where its records end.
+
+    Args:
+      long_records: records after the initialisation that P-SGD and P-BFGS (long) take.
+      batch_size: of P-BFGS; P-SGD has that of the run.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.subspace().num_directions
+      40
+    """
+    return ConfigDict(
+        {
+            "num_directions": 40,  # at most; fewer where the records span fewer
+            "equal_records": 20,  # that P-BFGS (equal) takes: as many as online CMD
+            "long_records": long_records,
+            "batch_size": batch_size,
+        }
+    )
+
+
 def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
     """Parses the argument of a config, `NAME:smoke,width=16`.
 

@@ -59,25 +59,26 @@ def curves(
     estimated = {
         name: accuracy[evaluations] for name, accuracy in trained.accuracy.items()
     }
-    return _test(setup, trained, sources, records) | estimated
+    return test(setup, trained, sources, records) | estimated
 
 
-def _test(
+def test(
     setup: Setup,
     trained: Trained,
     sources: Mapping[str, Callable[[int], Params]],
     records: Int[np.ndarray, " tested"],
 ) -> dict[str, np.ndarray]:
+    """The test accuracies of what each source gives for some records."""
     evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
 
-    def test(params: Params) -> Array:
+    def score(params: Params) -> Array:
         return evaluate(params, reestimate(params, trained.state.state))["accuracy"]
 
     found: dict[str, list[float]] = {name: [] for name in sources}
     with progress.task("testing", len(records)) as advance:
         for done, record in enumerate(records, 1):
             tested = host.fetch(
-                {name: test(source(int(record))) for name, source in sources.items()}
+                {name: score(source(int(record))) for name, source in sources.items()}
             )
             for name, accuracy in tested.items():
                 found[name].append(float(accuracy))

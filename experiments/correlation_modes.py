@@ -18,6 +18,7 @@ from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import (
     accuracy,
+    dynamics,
     embedding,
     embedding_page,
     estimate,
@@ -26,6 +27,7 @@ from experiments import (
     modes_page,
     progress,
     recording,
+    subspace_training,
     training,
 )
 from experiments.checks import about, check_memory
@@ -52,6 +54,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
             )
         estimators.check(setup)
         embedding.check(config, len(setup.schedule))
+        subspace_training.check(setup)
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
@@ -65,7 +68,10 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
 
 def _blocks(config: ConfigDict) -> dict[str, Any]:
     """The study's own blocks: its modes, and what the config asks for beside them."""
-    asked = {"embedding": configs.embedding().to_dict()}
+    asked = {
+        "embedding": configs.embedding().to_dict(),
+        "subspace": configs.subspace().to_dict(),
+    }
     blocks = {name: block for name, block in asked.items() if name in config}
     return {"modes": _FIELDS, **blocks}
 
@@ -73,6 +79,7 @@ def _blocks(config: ConfigDict) -> dict[str, Any]:
 def _finish_seed(
     setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
 ) -> None:
+    projected = subspace_training.train_all(setup, directory, seed, trained)
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
     key = rng.stream(jax.random.key(seed), "modes")
@@ -83,8 +90,13 @@ def _finish_seed(
     epochs = recorded.steps / setup.steps_per_epoch
     tested = accuracy.tested_records(setup, recorded.steps)
     curves = accuracy.curves(setup, recorded, decomposition, trained)
+    curves |= subspace_training.curves(projected)
     results = {
-        "accuracy": {name: float(values[-1]) for name, values in curves.items()},
+        "accuracy": {
+            name: float(values[-1])
+            for name, values in curves.items()
+            if np.isfinite(values[-1])
+        },
         "statistics": statistics_used(setup),
         "correlation": decomposition.mean_correlation,
         "r_squared": decomposition.mean_r_squared,
@@ -95,6 +107,7 @@ def _finish_seed(
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
         **embedding_page.results(setup, trained.state),
+        **subspace_training.results(projected),
     }
     arrays = {
         "epochs": epochs,
@@ -102,6 +115,7 @@ def _finish_seed(
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
         **embedding_page.arrays(setup, recorded.steps),
+        **dynamics.compare(setup, recorded, decomposition, trained, tested),
         **modes_analysis.analyse(
             setup, recorded, decomposition, trained.state, key=key
         ),

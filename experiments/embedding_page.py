@@ -25,9 +25,7 @@ def results(setup: Setup, state: train.TrainState) -> dict[str, Any]:
     }
 
 
-def arrays(
-    setup: Setup, steps: Int64[np.ndarray, " records"]
-) -> dict[str, np.ndarray]:
+def arrays(setup: Setup, steps: Int64[np.ndarray, " records"]) -> dict[str, np.ndarray]:
     """What was trained up to each record: the share of weights, and the memory."""
     if not embedding.is_asked_for(setup.config):
         return {}

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from cmd_jax import modes, runs, sharding, train, trees
-from cmd_jax.trajectory import Trajectory
 from cmd_jax.train.compilation import jit
+from cmd_jax.trajectory import Trajectory
 from cmd_jax.types import Key, PyTree
 from experiments import embedding, estimators
 from experiments.devices import state_sharding

@@ -30,10 +30,12 @@ class Trained(NamedTuple):
       state: its last one.
       accuracy: the test accuracies of the estimators that followed, by name, one for
         each evaluation of the run; NaN where there was no estimate.
+      should_stop: whether the run has been asked to stop since.
     """
 
     state: train.TrainState
     accuracy: Mapping[str, np.ndarray]
+    should_stop: Callable[[], bool]
 
 
 def train_group(
@@ -77,7 +79,7 @@ def train_group(
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {RESUME}")
     return [
-        Trained(state, following.accuracy(number))
+        Trained(state, following.accuracy(number), should_stop)
         for number, state in enumerate(states)
     ]
 

@@ -8,8 +8,10 @@ from cmd_jax.report import METHODS, Figure, Section, Table, mean_std
 from experiments import (
     analysis_page,
     decomposition_page,
+    dynamics,
     embedding_page,
     study_page,
+    subspace_page,
 )
 from experiments.study_page import Content, FinishedRun
 
@@ -28,7 +30,9 @@ def _content(run: FinishedRun) -> Content:
         [
             _accuracy(run),
             *embedding_page.sections(run),
+            *subspace_page.sections(run),
             *decomposition_page.sections(run),
+            dynamics.section(run),
             *analysis_page.sections(run.arrays, seeds[0]),
         ],
         _highlights(run),

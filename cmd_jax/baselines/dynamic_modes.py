@@ -25,7 +25,7 @@ from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.trajectory.gram import combine_records, gram_matrix
 from cmd_jax.types import Params, PyTree
 
-_RANK = 1e-12  # of the largest squared singular value: less is rounding
+_RANK = 1e-14  # of the largest squared singular value: less is float32's rounding
 
 
 class DynamicModes(NamedTuple):
@@ -75,7 +75,8 @@ def fit_dynamic_modes(
 
     Args:
       trajectory: at least 2 records, in memory or stored, at equal distances in time.
-      num_modes: r, at most the records less one.
+      num_modes: r, at most the records less one; there are fewer modes where the
+        records span fewer directions.
       mask: a pytree prefix of bools, True where leaves count; None for all. Leaves left
         out, and those not of floating point, stay as in record 0.
 
@@ -104,14 +105,10 @@ def fit_dynamic_modes(
     gram = gram_matrix(trajectory, leaves, centred=False)
     squares, vectors = np.linalg.eigh(gram[:-1, :-1])
     squares, vectors = squares[::-1][:num_modes], vectors[:, ::-1][:, :num_modes]
-    rank = int((squares > _RANK * squares[0]).sum())
-    if rank < num_modes:
-        raise ValueError(
-            f"num_modes is {num_modes}; the records span {rank} directions only"
-        )
-    scales = np.sqrt(squares)
+    spanned = squares > _RANK * squares[0]
+    scales, vectors = np.sqrt(squares[spanned]), vectors[:, spanned]
     coefficients = vectors / scales
-    rows = np.concatenate([coefficients, np.zeros((1, num_modes))]).T
+    rows = np.concatenate([coefficients, np.zeros((1, len(scales)))]).T
     _, directions = combine_records(trajectory, leaves, rows, centred=False)
     return DynamicModes(
         directions=directions,

@@ -87,9 +87,7 @@ def tied(
         reduced = reduce_gradient(updates, state)
         flat, unravel = ravel_pytree(params)
         reduced, inner = optimizer.update(reduced, state.inner, flat[state.free])
-        updates = follow_updates(
-            state.embedding, unravel(reduced[state.place]), params
-        )
+        updates = follow_updates(state.embedding, unravel(reduced[state.place]), params)
         return updates, state._replace(inner=inner)
 
     return optax.GradientTransformation(init, update)

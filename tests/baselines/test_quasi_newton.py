@@ -1,5 +1,7 @@
 """BFGS with a line search: its update against NumPy, its steps against Armijo."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,7 +46,7 @@ def test_the_memory_is_the_bfgs_formula_over_successive_batches():
 
     path = follow(function, [1.0, -2.0, 0.5], 8)
     expected = np.eye(3)
-    for (_, before), (_, after) in zip(path[1:], path[2:], strict=False):
+    for (_, before), (_, after) in itertools.pairwise(path[1:]):
         s = np.asarray(before.step, np.float64)
         y = np.asarray(after.gradient, np.float64) - np.asarray(before.gradient)
         if y @ s > 1e-20:
@@ -57,7 +59,7 @@ def test_the_memory_is_the_bfgs_formula_over_successive_batches():
 def test_every_step_satisfies_armijos_condition_and_the_one_before_does_not():
     path = follow(lambda z, _: rosenbrock(z), [-1.2, 1.0], 25)
     lengths = []
-    for (z, before), (_, after) in zip(path, path[1:], strict=False):
+    for (z, before), (_, after) in itertools.pairwise(path):
         direction = -after.inverse_hessian @ after.gradient
         descent = float(after.gradient @ direction)
         trials = int(after.num_trials - before.num_trials)

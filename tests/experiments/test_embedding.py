@@ -22,7 +22,7 @@ class _Killed(BaseException):
 
 @pytest.fixture
 def make_setup(repository):
-    """`make_setup(**fields)`: of `digits_embedded:smoke`, fields with "__" for a dot."""
+    """`make_setup(**fields)` of `digits_embedded:smoke`, with "__" for a dot."""
 
     def make(**fields):
         config = configs.load(repository / "configs" / "digits_embedded.py", "smoke")

@@ -54,7 +54,7 @@ def test_as_released_all_but_the_references_are_embedded_from_epoch_120_on():
     assert [t for t in range(150) if rule.is_due(t)] == list(range(30, 150, 10))
 
 
-@pytest.mark.parametrize("warmup, every", [(20, 10), (25, 10), (2, 3), (5, 1)])
+@pytest.mark.parametrize(("warmup", "every"), [(20, 10), (25, 10), (2, 3), (5, 1)])
 def test_weights_are_embedded_exactly_where_a_round_is_due(warmup, every):
     rule = modes.EmbeddingRule(warmup, every, per_cent=1, of_remaining=True)
     count = [rule.num_embedded(t, num_weights=10**4, num_modes=2) for t in range(60)]
