@@ -1,9 +1,9 @@
 """P-SGD and P-BFGS beside Online CMD: an MLP on digits, five seeds.
 
-Paper: none for these data; the methods are those of Li et al., Low Dimensional
+Paper: none for these data. The methods are those of Li et al., Low Dimensional
 Trajectory Hypothesis is True (TPAMI 2022), as in Table 1 of Brokman et al. (arXiv
-2312.13247): 20 epochs of records for P-BFGS (equal); for P-BFGS (long) and P-SGD 40, for
-the paper's 80 are more than this run has.
+2312.13247): P-BFGS (equal) has the records of 20 epochs, P-BFGS (long) and P-SGD have
+those of 40, as the papers' 80 are more than this run has.
 Command: python experiments/run.py --config digits_subspace
 Hardware: 2 CPU cores, some minutes.
 """

@@ -1,5 +1,19 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
-from benchmark_cases import estimators, modes, recording, training
+from benchmark_cases import (
+    embedding,
+    estimators,
+    modes,
+    recording,
+    subspace,
+    training,
+)
 
-CASES = (*modes.CASES, *estimators.CASES, *recording.CASES, *training.CASES)
+CASES = (
+    *modes.CASES,
+    *estimators.CASES,
+    *embedding.CASES,
+    *subspace.CASES,
+    *recording.CASES,
+    *training.CASES,
+)
