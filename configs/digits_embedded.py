@@ -1,14 +1,16 @@
-"""An MLP on digits whose weights become functions of their references: embedded CMD.
+"""Weights that become functions of their references: an MLP on digits, five seeds.
 
 Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 (arXiv 2312.13247), embedded CMD; its accuracies are not available to us. After a
 warm-up of F = 20 records 10 % of the weights are embedded each 5 epochs, the first at
-the end of epoch 26: all but the references by epoch 71.
+the end of epoch 26: all but the references by epoch 71. Embedded weights are snapped,
+as released, frozen, or tied, each in a run of its own; `digits` trains all weights.
 Command: python experiments/run.py --config digits_embedded
-Hardware: 2 CPU cores, about a minute.
+Hardware: 2 CPU cores, some minutes.
 """
 
 import pathlib
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -20,5 +22,11 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config = configs.load(pathlib.Path(__file__).with_name("digits.py"), argument)
     is_smoke = config.train.total_epochs < 60
     config.train.total_epochs = 8 if is_smoke else 100
+    config.train.num_seeds = 2 if is_smoke else 5
     config.embedding = configs.embedding(every_records=2 if is_smoke else 5)
     return config
+
+
+def sweep() -> list[dict[str, Any]]:
+    """The three treatments."""
+    return [{"embedding.treatment": name} for name in ("snap", "freeze", "tied")]

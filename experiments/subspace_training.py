@@ -168,7 +168,7 @@ def _run(
     )
     optimizer = plan.optimizer()
     state = _initial(plan, optimizer, trained.state.state)
-    tests = _Tests(setup, plan, subspace)
+    tests = _Tests(setup, plan)
     resumed = checkpoints.resume(lambda _: (state, tests.accuracy))
     if resumed is not None:
         state, tests.accuracy = resumed.tree[0], np.array(resumed.tree[1])
@@ -242,14 +242,14 @@ class _Tests:
       accuracy: one for each of `accuracy.tested_records`; NaN before the training.
     """
 
-    def __init__(self, setup: Setup, plan: _Plan, subspace: Subspace):
+    def __init__(self, setup: Setup, plan: _Plan):
         steps = np.array(setup.schedule.steps[1:])
         tested = steps[accuracy.tested_records(setup, steps)]
         self._epochs = (tested // setup.steps_per_epoch - plan.begun).tolist()
         self._steps_per_epoch = plan.steps_per_epoch
         self._evaluate = setup.evaluations["test"]
         self._reestimate = make_reestimate(setup)
-        self._at = lambda coordinates: jit(Subspace.at)(subspace, coordinates)
+        self._at = jit(Subspace.at)
         self.accuracy = np.full(len(tested), np.nan, np.float32)
 
     def next_due(self, step: int) -> int | None:
@@ -261,8 +261,9 @@ class _Tests:
         epoch, rest = divmod(step, self._steps_per_epoch)
         if rest or epoch not in self._epochs:
             return
-        params = self._at(states[0].params)
-        statistics = self._reestimate(params, states[0].state.inner)
+        inside = states[0].state
+        params = self._at(inside.subspace, states[0].params)
+        statistics = self._reestimate(params, inside.inner)
         found = host.fetch(self._evaluate(params, statistics)["accuracy"])
         self.accuracy[self._epochs.index(epoch)] = found
 

@@ -86,7 +86,9 @@ def _line(run: FinishedRun, shared: Sequence[str]) -> Line:
 
 
 def _headline(line: Line) -> str:
-    return mean_std(list(line.accuracies("sgd").values())) or "not tested"
+    """The accuracy of the trained network itself, under either of its names."""
+    found = line.accuracies("sgd") or line.accuracies("embedded")
+    return mean_std(list(found.values())) or "not tested"
 
 
 def _summary(lines: Sequence[Line]) -> Section:

@@ -99,9 +99,9 @@ def bfgs(
         raise ValueError(f"max_trials is {max_trials}; allowed are 1 and up")
 
     def init(params: Float[Array, " directions"]) -> BFGSState:
-        zeros, zero = jnp.zeros_like(params), jnp.zeros((), jnp.int32)
         identity = jnp.eye(params.size, dtype=params.dtype)
-        return BFGSState(identity, zeros, jnp.copy(zeros), zero, zero, zero, zero - 1)
+        nothing = (jnp.zeros_like(params) for _ in range(2))
+        return BFGSState(identity, *nothing, *map(jnp.int32, (0, 0, 0, -1)))
 
     def update(
         updates: Array,

@@ -62,16 +62,19 @@ def assert_follows_its_references(state):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("treatment", ["snap", "freeze"])
+@pytest.mark.parametrize(
+    "treatment", [pytest.param("snap", marks=pytest.mark.slow), "freeze"]
+)
 def test_at_the_end_of_an_epoch_embedded_weights_follow(
     treatment, make_setup, train, tmp_path
 ):
     setup = make_setup(embedding__treatment=treatment, train__num_seeds=1)
-    (state,), _ = train(setup, tmp_path)
+    (state,), _ = train(setup, tmp_path / "run")
     assert state.optimizer_state.embedding.num_embedded == AFTER_ROUNDS[8]
     assert_follows_its_references(state)
 
 
+@pytest.mark.slow
 def test_tied_resumed_before_at_and_after_a_round_equals_uninterrupted(
     make_setup, train, tmp_path, monkeypatch
 ):

@@ -61,6 +61,7 @@ def after(number):
     return lambda: next(asked) >= number
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(make_setup, record, tmp_path):
     setup = make_setup(train__checkpoint_every_seconds=0.0)
     directory, trained = record(setup, tmp_path / "whole")
