@@ -128,7 +128,7 @@ def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict
     run; its `warmup_records` are F. The rest is `modes.EmbeddingRule`.
 
     Args:
-      treatment: "snap" as released, "freeze" or "tied".
+      treatment: "snap" as released, "freeze" or "tied"; "none" trains all weights.
       every_records: L of the CMD paper: records from one round to the next.
 
     Example:

@@ -14,12 +14,12 @@ from cmd_jax.spelling import did_you_mean
 from experiments import recording
 from experiments.checks import about
 
-TREATMENTS = ("snap", "freeze", "tied")
+TREATMENTS = ("none", "snap", "freeze", "tied")
 
 
 def is_asked_for(config: ConfigDict) -> bool:
     """Whether a run of this config embeds weights."""
-    return "embedding" in config
+    return "embedding" in config and config.embedding.treatment != "none"
 
 
 def rule(config: ConfigDict) -> modes.EmbeddingRule:

@@ -39,10 +39,9 @@ def arrays(setup: Setup, steps: Int64[np.ndarray, " records"]) -> dict[str, np.n
 
 def sections(run: FinishedRun) -> list[Section]:
     """The section, where the run has embedded weights."""
-    config = run.document["config"]
-    if "embedding" not in config:
+    if "num_embedded" not in run.results[0]:
         return []
-    seed, block = run.arrays[0], config["embedding"]
+    seed, block = run.arrays[0], run.document["config"]["embedding"]
     image = figures.embedding(
         seed["epochs"],
         seed["trained_share"],
@@ -77,18 +76,19 @@ _TREATMENTS = {
 
 def _table(run: FinishedRun) -> Table:
     number, embedded = run.collect("num_weights"), run.collect("num_embedded")
-    full = np.array([seed["optimizer_bytes"][0] for seed in run.arrays])
-    numbers = {
-        "weights": number,
-        "embedded": embedded,
-        "embedded (%)": 100 * embedded / number,
-        "optimizer's memory (bytes)": run.collect("optimizer_bytes"),
-        "of that at the first record (%)": 100 * run.collect("optimizer_bytes") / full
-        if full.all()
-        else np.full(len(full), np.nan),
-    }
+    at_first = np.array([seed["optimizer_bytes"][0] for seed in run.arrays])
+    rows = [
+        ["weights", mean_std(number, digits=0)],
+        ["embedded", mean_std(embedded, digits=0)],
+        ["embedded (%)", mean_std(100 * embedded / number)],
+        ["optimizer's memory at first (bytes)", mean_std(at_first, digits=0)],
+        [
+            "optimizer's memory (bytes)",
+            mean_std(run.collect("optimizer_bytes"), digits=0),
+        ],
+    ]
     return Table(
         "Embedding: at the end of the training, mean ± std (seeds)",
         ["", "value"],
-        [[name, mean_std(values)] for name, values in numbers.items()],
+        rows,
     )

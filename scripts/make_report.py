@@ -147,7 +147,7 @@ def _embedded(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Se
     curves = {
         line.label: _share_and_accuracy(run)
         for run, line in zip(finished, lines, strict=True)
-        if "embedding" in run.directory.config()["config"]
+        if any(row.method == "embedded" for row in run.rows)
     }
     if not curves:
         return []

@@ -78,7 +78,7 @@ def test_at_the_end_of_an_epoch_embedded_weights_follow(
 def test_tied_resumed_before_at_and_after_a_round_equals_uninterrupted(
     make_setup, train, tmp_path, monkeypatch
 ):
-    setup = make_setup(optimizer__momentum=0.9)
+    setup = make_setup()
     states, files = train(setup, tmp_path / "whole")
     for state in states:
         assert_follows_its_references(state)
@@ -103,9 +103,9 @@ def test_tied_resumed_before_at_and_after_a_round_equals_uninterrupted(
         jax.tree.map(np.testing.assert_array_equal, resumed, states)
 
 
-@pytest.mark.parametrize("treatment", embedding.TREATMENTS)
+@pytest.mark.parametrize("treatment", ["snap", "freeze", "tied"])
 def test_what_a_checkpoint_of_each_step_holds(treatment, make_setup):
-    setup = make_setup(embedding__treatment=treatment, optimizer__momentum=0.9)
+    setup = make_setup(embedding__treatment=treatment)
     for epoch, embedded in AFTER_ROUNDS.items():
         step = epoch * setup.steps_per_epoch
         free = NUM_WEIGHTS - embedded
@@ -131,6 +131,12 @@ def test_what_a_checkpoint_of_each_step_holds(treatment, make_setup):
 def test_what_cannot_be_embedded_is_refused(fields, message, make_setup):
     with pytest.raises(ValueError, match=message):
         make_setup(**fields)
+
+
+def test_none_of_the_treatments_is_the_optimizer_alone(make_setup):
+    setup = make_setup(embedding__treatment="none")
+    assert not embedding.is_asked_for(setup.config)
+    assert not isinstance(setup.template.optimizer_state, modes.EmbeddedState)
 
 
 def test_other_configs_have_no_such_block_and_their_hash_is_as_before(repository):
