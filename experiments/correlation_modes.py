@@ -27,7 +27,7 @@ from experiments import (
     modes_page,
     progress,
     recording,
-    subspace_training,
+    subspace,
     training,
 )
 from experiments.checks import about, check_memory
@@ -54,7 +54,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
             )
         estimators.check(setup)
         embedding.check(config, len(setup.schedule))
-        subspace_training.check(setup)
+        subspace.check(setup)
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
@@ -79,7 +79,7 @@ def _blocks(config: ConfigDict) -> dict[str, Any]:
 def _finish_seed(
     setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
 ) -> None:
-    projected = subspace_training.train_all(setup, directory, seed, trained)
+    projected = subspace.train_all(setup, directory, seed, trained)
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
     key = rng.stream(jax.random.key(seed), "modes")
@@ -90,7 +90,7 @@ def _finish_seed(
     epochs = recorded.steps / setup.steps_per_epoch
     tested = accuracy.tested_records(setup, recorded.steps)
     curves = accuracy.curves(setup, recorded, decomposition, trained)
-    curves |= subspace_training.curves(projected)
+    curves |= subspace.curves(projected)
     results = {
         "accuracy": {
             name: float(values[-1])
@@ -107,7 +107,7 @@ def _finish_seed(
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
         **embedding_page.results(setup, trained.state),
-        **subspace_training.results(projected),
+        **subspace.results(projected),
     }
     arrays = {
         "epochs": epochs,

@@ -1,10 +1,8 @@
-"""P-SGD and P-BFGS on a recorded run: training in the subspace of its first records.
+"""One training in the subspace of a run's first records: P-SGD or P-BFGS.
 
-As in the DLDR paper (Li et al., TPAMI 2022) both start from the run's initialisation:
-P-SGD with learning rate 1, momentum 0.9 and a tenth of that rate in the last quarter,
-P-BFGS with its line search on large batches. "Equal" takes as many records as online
-CMD's warm-up, "long" takes more (the CMD paper's names). The epochs of the records
-count as theirs, so that they end with the run. Checkpoints lie in the seed's directory.
+P-SGD has learning rate 1, momentum 0.9 and a tenth of that rate in the last quarter, as
+in the DLDR paper (Li et al., TPAMI 2022), P-BFGS its line search on large batches.
+Checkpoints hold the coordinates alone: the subspace is made again from the records.
 """
 
 from collections.abc import Mapping
@@ -16,20 +14,18 @@ import numpy as np
 import optax
 from jaxtyping import Float
 
-from cmd_jax import baselines, data, host, rng, runs, train
+from cmd_jax import baselines, host, train
 from cmd_jax.baselines import RestrictedState, Subspace
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.report import METHODS
 from cmd_jax.train.compilation import jit
-from cmd_jax.trajectory import StoredTrajectory, Trajectory
-from cmd_jax.types import Key, PyTree
-from experiments import accuracy, progress, recording
+from cmd_jax.trajectory import StoredTrajectory
+from cmd_jax.types import Key
+from experiments import accuracy, progress
 from experiments.group_training import Trained
 from experiments.interruption import RESUME, Interrupted
 from experiments.programs import make_reestimate
 from experiments.setup import Setup
-
-_NEEDS = {"p_sgd": "long", "p_bfgs_equal": "equal", "p_bfgs_long": "long"}
 
 
 class Outcome(NamedTuple):
@@ -46,81 +42,19 @@ class Outcome(NamedTuple):
     failure: str
 
 
-def check(setup: Setup) -> None:
-    """Refuses what cannot be trained after the run, before it starts.
+class Plan(NamedTuple):
+    """What is trained, and for how long.
 
-    Raises:
-      ValueError: names the field and what is allowed.
+    Attributes:
+      name: of the method.
+      records: whose subspace it is, the initialisation first.
+      num_directions: of the subspace.
+      batch_size: of the training.
+      steps_per_epoch: in such batches.
+      begun: the epoch of the run that the last of the records is at.
+      num_steps: of the training, to the run's last epoch.
+      quasi_newton: P-BFGS, or else P-SGD.
     """
-    if "subspace" not in setup.config:
-        return
-    block, num_records = setup.config.subspace, len(setup.schedule)
-    if not recording.whole_network(setup.config.record):
-        raise ValueError(
-            "config.subspace needs every weight, and config.record records a part of "
-            "them: set config.record.pattern='*' and config.record.num_weights=0"
-        )
-    for kind in sorted(set(_NEEDS.values())):
-        name, taken = f"config.subspace.{kind}_records", block[f"{kind}_records"]
-        if not 1 <= taken < num_records - 1:
-            raise ValueError(
-                f"{name} is {taken}; allowed are 1 to {num_records - 2}: the run has "
-                f"{num_records} records, and something has to be left to train"
-            )
-        if setup.schedule.steps[taken] % setup.steps_per_epoch:
-            raise ValueError(
-                f"{name} is {taken}, and that record is not at the end of an epoch: "
-                "record every epoch (config.record.every_epochs=1) and nothing else"
-            )
-    if block.num_directions < 1:
-        raise ValueError(
-            f"config.subspace.num_directions is {block.num_directions}; it must be at "
-            "least 1"
-        )
-    _check_batch(setup)
-
-
-def _check_batch(setup: Setup) -> None:
-    size, num_examples = (
-        setup.config.subspace.batch_size,
-        len(setup.dataset.train.labels),
-    )
-    devices = 1 if setup.mesh is None else setup.mesh.size
-    if not 1 <= size <= num_examples or size % devices:
-        raise ValueError(
-            f"config.subspace.batch_size is {size}; allowed are 1 to {num_examples}, "
-            f"the training images, in multiples of {devices}, the devices of the run"
-        )
-
-
-def train_all(
-    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
-) -> dict[str, Outcome]:
-    """Trains in the subspaces of a seed's run, by method; nothing if not asked for.
-
-    Raises:
-      Interrupted: the run was asked to stop; what was trained is saved.
-    """
-    if "subspace" not in setup.config:
-        return {}
-    recorded = Trajectory.open(directory.trajectory, like=setup.template.params)
-    found = {}
-    for name in _NEEDS:
-        plan = _plan(setup, recorded, name)
-        progress.say(
-            f"seed {seed}: {METHODS[name]} in {plan.num_directions} directions of the "
-            f"first {plan.begun} epochs"
-        )
-        checkpoints = Checkpoints(directory.subspace / name)
-        key = rng.stream(jax.random.key(seed), name)
-        found[name] = _run(setup, plan, checkpoints, trained, key)
-        if found[name].failure:
-            progress.say(f"seed {seed}: {METHODS[name]}: {found[name].failure}")
-    return found
-
-
-class _Plan(NamedTuple):
-    """A training: its records, its size, the epoch at which it begins, its length."""
 
     name: str
     records: StoredTrajectory
@@ -129,55 +63,34 @@ class _Plan(NamedTuple):
     steps_per_epoch: int
     begun: int
     num_steps: int
-
-    @property
-    def quasi_newton(self) -> bool:
-        return self.name != "p_sgd"
+    quasi_newton: bool
 
     def optimizer(self) -> optax.GradientTransformation:
+        """BFGS, or SGD with its schedule."""
         if self.quasi_newton:
             return baselines.bfgs()
         rate = optax.piecewise_constant_schedule(1.0, {3 * self.num_steps // 4: 0.1})
         return optax.sgd(rate, momentum=0.9)
 
 
-def _plan(setup: Setup, recorded: StoredTrajectory, name: str) -> _Plan:
-    block, config = setup.config.subspace, setup.config.train
-    num_records = block[f"{_NEEDS[name]}_records"]
-    batch_size = config.batch_size if name == "p_sgd" else block.batch_size
-    num_examples = len(setup.dataset.train.labels)
-    steps_per_epoch = data.batches_per_epoch(num_examples, batch_size)
-    begun = setup.schedule.steps[num_records] // setup.steps_per_epoch
-    return _Plan(
-        name=name,
-        records=recorded[: num_records + 1],
-        num_directions=min(block.num_directions, num_records),
-        batch_size=batch_size,
-        steps_per_epoch=steps_per_epoch,
-        begun=begun,
-        num_steps=steps_per_epoch * (config.total_epochs - begun),
-    )
-
-
-def _run(
-    setup: Setup, plan: _Plan, checkpoints: Checkpoints, trained: Trained, key: Key
+def train_in_subspace(
+    setup: Setup, plan: Plan, checkpoints: Checkpoints, trained: Trained, key: Key
 ) -> Outcome:
-    """Trains from the last checkpoint, or from the start, to the end."""
+    """Trains from the last checkpoint, or from the start, to the end.
+
+    Raises:
+      Interrupted: the run was asked to stop; what was trained is saved.
+    """
     subspace = jax.device_put(
         baselines.principal_subspace(plan.records, num_directions=plan.num_directions)
     )
-    optimizer = plan.optimizer()
-    state = _initial(plan, optimizer, trained.state.state)
-    tests = _Tests(setup, plan)
-    resumed = checkpoints.resume(lambda _: (state, tests.accuracy))
-    if resumed is not None:
-        state, tests.accuracy = resumed.tree[0], np.array(resumed.tree[1])
-    start = 0 if resumed is None else resumed.step
+    optimizer, tests = plan.optimizer(), _Tests(setup, plan)
+    state, start = _restore(plan, optimizer, tests, checkpoints, trained)
+    state = state._replace(state=RestrictedState(state.state, subspace))
 
     def save(step: int, states: train.States) -> None:
         checkpoints.save(step, (_without_subspace(states[0]), tests.accuracy))
 
-    inside = RestrictedState(state.state, subspace)
     checkpointing = train.CheckpointHook(
         save,
         every_seconds=setup.config.train.checkpoint_every_seconds,
@@ -187,7 +100,7 @@ def _run(
     with progress.task(METHODS[plan.name], plan.num_steps, start=start) as advance:
         try:
             (state,), step = train.train(
-                (state._replace(state=inside),),
+                (state,),
                 _chunk(setup, plan, optimizer, key),
                 (tests, checkpointing, _Progress(advance)),
                 start_step=start,
@@ -203,13 +116,26 @@ def _run(
     return _outcome(plan, state, tests.accuracy)
 
 
-def _initial(
-    plan: _Plan, optimizer: optax.GradientTransformation, state: PyTree
-) -> train.TrainState:
-    """The run's initialisation, the origin; running statistics have no part in it."""
+def _restore(
+    plan: Plan,
+    optimizer: optax.GradientTransformation,
+    tests: "_Tests",
+    checkpoints: Checkpoints,
+    trained: Trained,
+) -> tuple[train.TrainState, int]:
+    """The state of the last checkpoint and its step, or the run's initialisation.
+
+    That is the origin. Running statistics are only carried: nothing depends on them.
+    """
     origin = jnp.zeros(plan.num_directions)
-    state = jax.tree.map(jnp.copy, state)
-    return train.TrainState(jnp.int32(0), origin, state, optimizer.init(origin))
+    carried = jax.tree.map(jnp.copy, trained.state.state)
+    state = train.TrainState(jnp.int32(0), origin, carried, optimizer.init(origin))
+    resumed = checkpoints.resume(lambda _: (state, tests.accuracy))
+    if resumed is None:
+        return state, 0
+    state, accuracy_so_far = resumed.tree
+    tests.accuracy = np.array(accuracy_so_far)
+    return state, resumed.step
 
 
 def _without_subspace(state: train.TrainState) -> train.TrainState:
@@ -218,7 +144,7 @@ def _without_subspace(state: train.TrainState) -> train.TrainState:
 
 
 def _chunk(
-    setup: Setup, plan: _Plan, optimizer: optax.GradientTransformation, key: Key
+    setup: Setup, plan: Plan, optimizer: optax.GradientTransformation, key: Key
 ) -> train.Chunk:
     return train.make_chunk(
         baselines.restrict(setup.objective),
@@ -242,7 +168,7 @@ class _Tests:
       accuracy: one for each of `accuracy.tested_records`; NaN before the training.
     """
 
-    def __init__(self, setup: Setup, plan: _Plan):
+    def __init__(self, setup: Setup, plan: Plan):
         steps = np.array(setup.schedule.steps[1:])
         tested = steps[accuracy.tested_records(setup, steps)]
         self._epochs = (tested // setup.steps_per_epoch - plan.begun).tolist()
@@ -285,7 +211,7 @@ class _Progress:
 
 
 def _outcome(
-    plan: _Plan, state: train.TrainState, tested: Float[np.ndarray, " tested"]
+    plan: Plan, state: train.TrainState, tested: Float[np.ndarray, " tested"]
 ) -> Outcome:
     numbers = {"num_directions": plan.num_directions, "num_steps": plan.num_steps}
     if not plan.quasi_newton:
@@ -300,23 +226,3 @@ def _outcome(
             f"{plan.num_steps - 1}: the network is still the initialisation"
         )
     return Outcome(tested, numbers, failure)
-
-
-def results(found: Mapping[str, Outcome]) -> dict[str, Any]:
-    """The numbers of the trainings, for a seed's results."""
-    if not found:
-        return {}
-    return {
-        "subspace": {
-            name: {**outcome.numbers, "failure": outcome.failure}
-            for name, outcome in found.items()
-        }
-    }
-
-
-def curves(found: Mapping[str, Outcome]) -> dict[str, np.ndarray]:
-    """Test accuracies by method; all NaN of those that have failed."""
-    return {
-        name: np.full_like(one.accuracy, np.nan) if one.failure else one.accuracy
-        for name, one in found.items()
-    }

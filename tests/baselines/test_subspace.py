@@ -102,6 +102,7 @@ def test_p_bfgs_finds_what_scipys_bfgs_finds_in_the_subspace(subspace, loss, key
     def function(coordinates):
         return baselines.restrict(loss)(coordinates, state, None, key)[0]
 
+    both = jax.jit(jax.value_and_grad(function))
     optimizer, coordinates = baselines.bfgs(), jnp.zeros(5)
     memory = optimizer.init(coordinates)
     step = jax.jit(
@@ -110,13 +111,13 @@ def test_p_bfgs_finds_what_scipys_bfgs_finds_in_the_subspace(subspace, loss, key
         )
     )
     for _ in range(25):
-        value, gradient = jax.value_and_grad(function)(coordinates)
+        value, gradient = both(coordinates)
         updates, memory = step(coordinates, memory, value, gradient)
         coordinates = coordinates + updates
     expected = optimize.minimize(
-        lambda z: np.float64(function(jnp.asarray(z, jnp.float32))),
+        lambda z: [np.float64(x) for x in both(jnp.asarray(z, jnp.float32))],
         np.zeros(5),
-        jac=lambda z: np.asarray(jax.grad(function)(jnp.asarray(z, jnp.float32))),
+        jac=True,
         method="BFGS",
         options={"gtol": 1e-4},
     )

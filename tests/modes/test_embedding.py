@@ -22,11 +22,12 @@ def fitted(as_tree, make_walks, key):
         trajectory[: WARMUP + 1], num_modes=NUM_MODES, num_samples=40, key=key
     )
     estimator = modes.online(decomposition)
+    update = jax.jit(estimator.update)
 
     def until(record):
         state = estimator.init(trajectory[0])
         for number in range(WARMUP + 1, record + 1):
-            state = estimator.update(state, trajectory[number])
+            state = update(state, trajectory[number])
         return state
 
     return trajectory, history, decomposition, until

@@ -8,7 +8,7 @@ import pytest
 from cmd_jax import config as configs
 from cmd_jax import runs
 from cmd_jax.trajectory import TrajectoryWriter
-from experiments import correlation_modes, subspace_training
+from experiments import correlation_modes, subspace
 from experiments.group_training import Trained
 from experiments.interruption import Interrupted
 from experiments.programs import initial_states
@@ -28,7 +28,7 @@ def make_setup(repository):
             {name.replace("__", "."): value for name, value in fields.items()}
         )
         setup = prepare(config, None, correlation_modes._blocks(config))
-        subspace_training.check(setup)
+        subspace.check(setup)
         return setup
 
     return make
@@ -65,14 +65,14 @@ def after(number):
 def test_stopped_and_resumed_equals_uninterrupted(make_setup, record, tmp_path):
     setup = make_setup(train__checkpoint_every_seconds=0.0)
     directory, trained = record(setup, tmp_path / "whole")
-    expected = subspace_training.train_all(setup, directory, 0, trained)
+    expected = subspace.train_all(setup, directory, 0, trained)
     root = tmp_path / "stopped"
     for number in (1, 4):  # in P-SGD's first epoch, in the second of P-BFGS (equal)
         directory, trained = record(setup, root, after(number))
         with pytest.raises(Interrupted):
-            subspace_training.train_all(setup, directory, 0, trained)
+            subspace.train_all(setup, directory, 0, trained)
     directory, trained = record(setup, root)
-    found = subspace_training.train_all(setup, directory, 0, trained)
+    found = subspace.train_all(setup, directory, 0, trained)
     assert tuple(found) == METHODS
     for name in METHODS:
         assert found[name].numbers == expected[name].numbers
@@ -101,13 +101,13 @@ def test_what_fails_is_said_with_the_step_and_has_no_accuracy(
         return jnp.where(moved, jnp.inf, loss), rest
 
     setup = setup._replace(objective=walled)
-    found = subspace_training.train_all(setup, directory, 0, trained)
+    found = subspace.train_all(setup, directory, 0, trained)
     steps = found["p_bfgs_long"].numbers["num_steps"]
     never = f"the line search has never succeeded, in the steps 0 to {steps - 1}"
     assert found["p_bfgs_long"].failure.startswith(never)
     assert found["p_sgd"].failure.startswith("the loss of step 2 is inf")
     assert f"seed 0: P-BFGS (long): {never}" in capsys.readouterr().out
-    for curve in subspace_training.curves(found).values():
+    for curve in subspace.curves(found).values():
         assert np.isnan(curve).all()
 
 
