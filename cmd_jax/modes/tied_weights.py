@@ -35,14 +35,12 @@ class TiedState(NamedTuple):
 
     Attributes:
       inner: the wrapped optimizer's, for the free weights as one flat vector.
-      free: the flat coordinates of the free weights.
-      place: of each weight its place among the free ones; of an embedded one any.
+      free: the flat coordinates of the free weights, in order.
       embedding: which weights are embedded.
     """
 
     inner: PyTree
     free: Int32[Array, "*seeds free"]
-    place: Int32[Array, "*seeds weights"]
     embedding: Embedding
 
 
@@ -73,11 +71,9 @@ def tied(
 
     def init(params: Params) -> TiedState:
         flat, _ = ravel_pytree(params)
-        everywhere = jnp.arange(flat.size, dtype=jnp.int32)
         return TiedState(
             inner=optimizer.init(flat),
-            free=everywhere,
-            place=jnp.copy(everywhere),
+            free=jnp.arange(flat.size, dtype=jnp.int32),
             embedding=nothing_embedded(params, num_modes=num_modes, scaled=scaled),
         )
 
@@ -86,8 +82,10 @@ def tied(
     ) -> tuple[Any, TiedState]:
         reduced = reduce_gradient(updates, state)
         flat, unravel = ravel_pytree(params)
-        reduced, inner = optimizer.update(reduced, state.inner, flat[state.free])
-        updates = follow_updates(state.embedding, unravel(reduced[state.place]), params)
+        values = _take(flat, state.free)
+        reduced, inner = optimizer.update(reduced, state.inner, values)
+        updates = unravel(_put(reduced, state.free, flat.size))
+        updates = follow_updates(state.embedding, updates, params)
         return updates, state._replace(inner=inner)
 
     return optax.GradientTransformation(init, update)
@@ -96,17 +94,33 @@ def tied(
 def reduce_gradient(gradients: PyTree, state: TiedState) -> Float[Array, " free"]:
     """The gradient with respect to the free weights, E' g."""
     embedding = state.embedding
-    flat, _ = ravel_pytree(gradients)
-    slope, _ = ravel_pytree(embedding.slope)
-    embedded, _ = ravel_pytree(embedding.embedded)
-    labels, _ = ravel_pytree(embedding.labels)
-    pulls = jax.ops.segment_sum(
-        jnp.where(embedded, slope * flat, 0),
-        labels.astype(jnp.int32),
-        num_segments=embedding.references.leaf.shape[-1],
+    num_modes = embedding.references.leaf.shape[-1]
+
+    def pull(gradient: Any, embedded: Any, labels: Any, slope: Any) -> Any:
+        weighted = jnp.where(embedded, slope * gradient, 0).ravel()
+        modes = labels.ravel().astype(jnp.int32)
+        return jax.ops.segment_sum(weighted, modes, num_segments=num_modes)
+
+    pulls = jax.tree.map(
+        pull, gradients, embedding.embedded, embedding.labels, embedding.slope
     )
-    references = state.place[reference_coordinates(embedding, gradients)]
-    return flat[state.free].at[references].add(pulls)
+    references = reference_coordinates(embedding, gradients)
+    places = jnp.searchsorted(state.free, references)
+    flat, _ = ravel_pytree(gradients)
+    return _take(flat, state.free).at[places].add(sum(jax.tree.leaves(pulls)))
+
+
+def _take(flat: Array, free: Array) -> Array:
+    """The free weights' numbers; all of them, as they are, if nothing is embedded."""
+    return flat if flat.shape == free.shape else flat[free]
+
+
+def _put(reduced: Array, free: Array, size: int) -> Array:
+    """The free weights' numbers among all weights', 0 where one is embedded."""
+    if reduced.size == size:
+        return reduced
+    empty = jnp.zeros(size, reduced.dtype)
+    return empty.at[free].set(reduced, unique_indices=True, indices_are_sorted=True)
 
 
 def tie(state: TiedState, embedding: Embedding) -> TiedState:
@@ -130,7 +144,6 @@ def tie(state: TiedState, embedding: Embedding) -> TiedState:
             "a round can only embed more"
         )
     keep = np.flatnonzero(kept)
-    place = np.maximum(np.cumsum(~mask) - 1, 0)
 
     def cut(leaf: Array) -> Array:
         return leaf[keep] if leaf.shape == before.shape else leaf
@@ -138,6 +151,5 @@ def tie(state: TiedState, embedding: Embedding) -> TiedState:
     return TiedState(
         inner=jax.tree.map(cut, state.inner),
         free=jnp.asarray(free, jnp.int32),
-        place=jnp.asarray(place, jnp.int32),
         embedding=embedding,
     )

@@ -53,7 +53,7 @@ def memory() -> Work:
     tied = train.initial_state(network, tied_with_embedded(adam), inputs, key=key)
     whole = train.initial_state(network, adam, inputs, key=key)
     state = tied.optimizer_state
-    beside = megabytes((state.free, state.place, state.embedding))
+    beside = megabytes((state.free, state.embedding))
     return Work(
         reference=lambda: megabytes(whole.optimizer_state),
         case=lambda: megabytes(state.inner),
