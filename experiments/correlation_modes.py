@@ -32,11 +32,11 @@ from experiments import (
 )
 from experiments.checks import about, check_memory
 from experiments.group_training import Trained
+from experiments.moving_weights import with_moving_samples
 from experiments.options import Options
 from experiments.programs import statistics_used
 from experiments.setup import Setup, prepare
 
-_FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
 _NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
 _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
@@ -73,7 +73,7 @@ def _blocks(config: ConfigDict) -> dict[str, Any]:
         "subspace": configs.subspace().to_dict(),
     }
     blocks = {name: block for name, block in asked.items() if name in config}
-    return {"modes": _FIELDS, **blocks}
+    return {"modes": configs.modes().to_dict(), **blocks}
 
 
 def _finish_seed(
@@ -82,6 +82,7 @@ def _finish_seed(
     projected = subspace.train_all(setup, directory, seed, trained)
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
+    setup = setup._replace(config=with_moving_samples(setup.config, recorded))
     key = rng.stream(jax.random.key(seed), "modes")
     decomposition = modes.decompose(
         recorded, **setup.config.modes, mesh=setup.mesh, key=key
@@ -103,6 +104,7 @@ def _finish_seed(
         "null_correlation": null.correlation,
         "null_r_squared": null.r_squared,
         "num_modes": len(decomposition.references),
+        "num_samples": len(decomposition.samples),
         "num_records": len(recorded),
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),

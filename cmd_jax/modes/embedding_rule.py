@@ -120,29 +120,24 @@ def embed_settled(
       The embedding with more weights, and with a and b of now for those still free.
     """
     before, state = host.fetch((embedding, online))
-    labels, embedded = _flat(before.labels), _flat(before.embedded)
     old = _Lines(_flat(before.slope), _flat(before.intercept))
     new, modelled = _fitted(before, state)
+    embedded = _flat(before.embedded)
     free = modelled & ~embedded
-    moved = _movement(old, new, labels, state, rule.criterion)
-    if rule.criterion == "relative":
-        moved /= np.maximum(_flat(before.scale), np.finfo(np.float32).tiny)
-    moved[~free] = np.inf
-    moved[_coordinates(before)] = np.inf
     count = rule.num_embedded(
         record, num_weights=int(modelled.sum()), num_modes=len(state.references.leaf)
     )
-    missing = count - int(embedded.sum())
-    if missing > 0:
-        embedded[np.argpartition(moved, missing - 1)[:missing]] = True
+    candidates = free.copy()
+    candidates[_coordinates(before)] = False
+    moved = _movement(old, new, before, state, rule.criterion)
+    joining = _smallest(moved, candidates, count - int(embedded.sum()))
+    slope, intercept = (np.where(free, *pair) for pair in zip(new, old, strict=True))
     return embedding._replace(
         # Copies: the next update of `online` may be given its state to write into.
         references=jax.tree.map(jnp.copy, online.references),
-        embedded=_like(embedding.embedded, embedded),
-        slope=_like(embedding.slope, np.where(free, new.slope, old.slope)),
-        intercept=_like(
-            embedding.intercept, np.where(free, new.intercept, old.intercept)
-        ),
+        embedded=_like(embedding.embedded, embedded | joining),
+        slope=_like(embedding.slope, slope),
+        intercept=_like(embedding.intercept, intercept),
     )
 
 
@@ -178,17 +173,33 @@ def _fitted(
 def _movement(
     old: _Lines,
     new: _Lines,
-    labels: np.ndarray,
+    embedding: Embedding,
     state: OnlineState,
     criterion: str,
 ) -> Float64[np.ndarray, " weights"]:
     """How far each weight's line has moved, by the criterion."""
-    references = state.references
+    references, labels = state.references, _flat(embedding.labels)
     slope, intercept = new.slope - old.slope, new.intercept - old.intercept
     if criterion == "coefficients":
         return np.hypot(slope, intercept - slope * references.origin[labels])
     deviation = np.sqrt(references.spread / state.num_records)[labels]
-    return np.hypot(slope * deviation, slope * references.mean[labels] + intercept)
+    moved = np.hypot(slope * deviation, slope * references.mean[labels] + intercept)
+    if criterion == "function":
+        return moved
+    return moved / np.maximum(_flat(embedding.scale), np.finfo(np.float32).tiny)
+
+
+def _smallest(
+    moved: Float64[np.ndarray, " weights"],
+    candidates: Bool[np.ndarray, " weights"],
+    number: int,
+) -> Bool[np.ndarray, " weights"]:
+    """Which of the candidates have moved least."""
+    chosen = np.zeros(len(moved), bool)
+    if number > 0:
+        distance = np.where(candidates, moved, np.inf)
+        chosen[np.argpartition(distance, number - 1)[:number]] = True
+    return chosen
 
 
 def _coordinates(embedding: Embedding) -> np.ndarray:

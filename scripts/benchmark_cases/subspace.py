@@ -78,7 +78,7 @@ CASES = (
         f"its line search evaluates, and {OVERHEAD}",
         "at most",
         bar=1,
-        aim=1,
+        aim=0.7,
         setup=bfgs_step,
     ),
 )
