@@ -44,23 +44,21 @@ def compare(
     num_modes = min(len(decomposition.references), half - 1)
     if len(set(np.diff(recorded.steps))) > 1 or num_modes < 1:
         return {}
-    whole = baselines.fit_dynamic_modes(recorded, num_modes=num_modes)
-    early = baselines.fit_dynamic_modes(recorded[:half], num_modes=num_modes)
-    sources = {
-        "cmd": lambda record: modes.reconstruct(decomposition, record=record),
-        "dmd": whole.at,
-        "dmd_half": early.at,
-    }
     arrays = {
         "dynamics_modes": np.array(num_modes),
         "dynamics_half": np.array(recorded.steps[half - 1] / setup.steps_per_epoch),
+        "error_cmd": _errors(
+            lambda record: modes.reconstruct(decomposition, record=record),
+            recorded,
+            tested,
+        ),
     }
-    for name, source in sources.items():
-        arrays[f"error_{name}"] = _errors(source, recorded, tested)
-    if modes_analysis.grid_side(setup):
-        del sources["cmd"]  # it is tested for every run
-        found = accuracy.test(setup, trained, sources, tested)
-        arrays |= {f"accuracy_{name}": values for name, values in found.items()}
+    for name, fitted in (("dmd", recorded), ("dmd_half", recorded[:half])):
+        found = baselines.fit_dynamic_modes(fitted, num_modes=num_modes)
+        arrays[f"error_{name}"] = _errors(found.at, recorded, tested)
+        if modes_analysis.grid_side(setup):
+            scores = accuracy.test(setup, trained, {name: found.at}, tested)
+            arrays[f"accuracy_{name}"] = scores[name]
     return arrays
 
 
@@ -72,9 +70,8 @@ def _errors(
     """Distances from the records, over their root mean square distance to the mean."""
     leaves = modelled_leaves(recorded.template, None)
     scale = np.sqrt(np.trace(gram_matrix(recorded, leaves)) / len(recorded))
-    return np.array(
-        [_distance(source(int(n)), recorded[int(n)]) / scale for n in tested]
-    )
+    distances = [_distance(source(int(n)), recorded[int(n)]) for n in tested]
+    return np.array(distances) / scale
 
 
 def _distance(first: Params, second: Params) -> float:
