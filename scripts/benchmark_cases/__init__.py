@@ -6,6 +6,7 @@ from benchmark_cases import (
     modes,
     recording,
     subspace,
+    symmetry,
     training,
 )
 
@@ -16,4 +17,5 @@ CASES = (
     *subspace.CASES,
     *recording.CASES,
     *training.CASES,
+    *symmetry.CASES,
 )
