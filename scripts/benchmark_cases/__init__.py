@@ -1,10 +1,20 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
-from benchmark_cases import estimators, modes, recording, symmetry, training
+from benchmark_cases import (
+    embedding,
+    estimators,
+    modes,
+    recording,
+    subspace,
+    symmetry,
+    training,
+)
 
 CASES = (
     *modes.CASES,
     *estimators.CASES,
+    *embedding.CASES,
+    *subspace.CASES,
     *recording.CASES,
     *training.CASES,
     *symmetry.CASES,

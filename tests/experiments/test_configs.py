@@ -34,7 +34,8 @@ def test_every_config_runs_as_smoke(name, run_main, tmp_path):
             assert words in page
         results = runs.RunDirectory(directory).seed(0).results()
         assert html.escape(results["statistics"]) in page
-        assert set(results["accuracy"]) == {"sgd", "cmd", *NAMES}
+        expected = {"embedded" if "num_embedded" in results else "sgd", "cmd", *NAMES}
+        assert set(results["accuracy"]) == expected | set(results.get("subspace", {}))
         assert list((directory / "tables").glob("*.csv"))
         assert list((directory / "tables").glob("*.md"))
 
