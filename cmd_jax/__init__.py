@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("baselines", "data", "models", "modes", "report", "train", "trajectory")
+_SUBPACKAGES = (
+    "baselines",
+    "data",
+    "models",
+    "modes",
+    "report",
+    "train",
+    "trajectory",
+    "transfer",
+)
 __all__ = ["baselines", "data", "models", "modes", "report", "train", "trajectory"]
 
 if TYPE_CHECKING:

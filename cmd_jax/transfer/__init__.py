@@ -1,6 +1,10 @@
 """Trajectories carried to other initialisations, up to the symmetry of the network."""
 
+from cmd_jax.transfer.carried import Transfer
+from cmd_jax.transfer.gradient_matching import TRANSFERS, oracle, transfer
 from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
+from cmd_jax.transfer.matching import Matching, match, weight_matching
+from cmd_jax.transfer.pairs import Pairs, add_pair, no_pairs
 from cmd_jax.transfer.permutation import (
     Permutation,
     act,
@@ -11,17 +15,30 @@ from cmd_jax.transfer.permutation import (
     random_permutation,
     unfold,
 )
+from cmd_jax.transfer.source_path import SourcePath, step_shares
 
 __all__ = [
+    "TRANSFERS",
     "Group",
+    "Matching",
     "Occurrence",
+    "Pairs",
     "Permutation",
     "PermutationGroups",
+    "SourcePath",
+    "Transfer",
     "act",
+    "add_pair",
     "compose",
     "identity",
     "invert",
+    "match",
+    "no_pairs",
+    "oracle",
     "permute",
     "random_permutation",
+    "step_shares",
+    "transfer",
     "unfold",
+    "weight_matching",
 ]

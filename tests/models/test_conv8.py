@@ -26,7 +26,11 @@ def test_forward_is_pairs_of_convolutions_pooled() -> None:
     for layer in range(8):
         conv = params[f"conv_{layer}"]
         x = jax.lax.conv_general_dilated(
-            x, conv["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            x,
+            conv["kernel"],
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
         x = jnp.maximum(x + conv["bias"].reshape(1, 1, 1, -1), 0)
         if layer % 2:

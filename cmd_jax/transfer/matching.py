@@ -1,0 +1,252 @@
+"""Matching: the permutation that brings source arrays closest to target arrays.
+
+    π = argmin_π Σ_t ‖T^t - π S^t‖² = argmax_π Σ_t ⟨T^t, π S^t⟩
+
+For one group of units it is a linear assignment; coupled groups make it a sum of
+bilinear assignments, which is NP-hard: coordinate ascent solves one group after another
+with the others held fixed (arXiv 2305.14122, section 3; Git Re-Basin, section 3.2).
+"""
+
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from cmd_jax import host
+from cmd_jax.transfer.groups import PermutationGroups
+from cmd_jax.transfer.pairs import (
+    Pairs,
+    add_pair,
+    affinity,
+    alignment,
+    moved_leaves,
+    no_pairs,
+    shared_groups,
+    terms_of,
+)
+from cmd_jax.transfer.permutation import Permutation, identity
+from cmd_jax.types import Array, Params
+
+_MIN_GAIN = 1e-6  # of a group's own objective; below it lies rounding
+_MAX_SWEEPS = 100
+
+
+class Matching(NamedTuple):
+    """A permutation, and how it was found.
+
+    Attributes:
+      permutation: an index vector for each group; unit i of the target is matched with
+        unit p[i] of the source.
+      objective: ⟨T, πS⟩ at the start and after each sweep; it never falls.
+      num_sweeps: passes over the groups that had to be solved.
+      converged: whether no group could be improved any more, the others held fixed.
+    """
+
+    permutation: Permutation
+    objective: Float64[np.ndarray, " sweeps"]
+    num_sweeps: int
+    converged: bool
+
+
+def match(
+    groups: PermutationGroups,
+    pairs: Pairs,
+    *,
+    initial: Permutation | None = None,
+    max_sweeps: int = _MAX_SWEEPS,
+) -> Matching:
+    """Maximises ⟨T, πS⟩ over the permutations of all groups, by coordinate ascent.
+
+    Products are formed on the device, assignments solved on the host by threads, those
+    of groups that share no array at the same time. A group is solved again only where
+    an array that it shares has changed; its solution is taken if it raises the group's
+    own objective, in float64, by more than a millionth.
+
+    Args:
+      groups: those that source and target share.
+      pairs: the arrays.
+      initial: where to start; the identity by default.
+      max_sweeps: passes over the groups at most.
+
+    Returns:
+      The permutation, the objective by sweep, and whether it converged.
+
+    Raises:
+      ValueError: an affinity is not finite, or `max_sweeps` is smaller than 1.
+    """
+    if max_sweeps < 1:
+        raise ValueError(f"max_sweeps is {max_sweeps}; it must be at least 1")
+    start = identity(groups) if initial is None else initial
+    permutation = [np.asarray(p) for p in start]
+    objective = [float(alignment(groups, pairs, tuple(permutation)))]
+    neighbours = _neighbours(groups)
+    dirty = set(range(len(groups)))
+    with ThreadPoolExecutor() as pool:
+        while dirty and len(objective) <= max_sweeps:
+            gain, waiting = 0.0, sorted(dirty)
+            while waiting:
+                together = _independent(waiting, neighbours)
+                waiting = [number for number in waiting if number not in together]
+                dirty -= set(together)
+                found = _solve(groups, pairs, permutation, together, pool)
+                for number, solution in zip(together, found, strict=True):
+                    if solution.gain > 0:
+                        permutation[number] = solution.permutation
+                        gain += solution.gain
+                        dirty |= neighbours[number]
+            objective.append(objective[-1] + gain)
+    return Matching(
+        tuple(permutation), np.array(objective), len(objective) - 1, not dirty
+    )
+
+
+def weight_matching(
+    groups: PermutationGroups,
+    source: Params,
+    target: Params,
+    *,
+    initial: Permutation | None = None,
+) -> Matching:
+    """The permutation that brings one network's weights closest to another's.
+
+    It is Git Re-Basin's weight matching: the same search as for gradients, on one pair.
+
+    Args:
+      groups: of the network.
+      source: the parameters to permute.
+      target: those to come close to; arrays of another shape are left out.
+      initial: where to start; the identity by default.
+
+    Returns:
+      The matching: `permute(groups, matching.permutation, source)` is close to
+      `target`.
+
+    Raises:
+      ValueError: the networks differ in width, or hold a number that is not finite.
+
+    Example:
+      >>> import numpy as np
+      >>> from cmd_jax.transfer import (
+      ...     Group, Occurrence, PermutationGroups, permute, weight_matching
+      ... )
+      >>> hidden = Group(3, (Occurrence("in", 1), Occurrence("out", 0)))
+      >>> groups = PermutationGroups((hidden,))
+      >>> draws = np.random.default_rng(0)
+      >>> network = {
+      ...     "in": draws.normal(size=(4, 3)).astype(np.float32),
+      ...     "out": draws.normal(size=(3, 2)).astype(np.float32),
+      ... }
+      >>> planted = (np.array([2, 0, 1], np.int32),)
+      >>> permuted = permute(groups, planted, network)
+      >>> weight_matching(groups, network, permuted).permutation[0].tolist()
+      [2, 0, 1]
+
+    References:
+      Ainsworth et al., Git Re-Basin: Merging Models modulo Permutation Symmetries, ICLR
+      2023, section 3.2.
+    """
+    groups = shared_groups(groups, source, target)
+    pairs = no_pairs(groups, target, 1)
+    pairs = add_pair(
+        groups, pairs, 0, moved_leaves(groups, source), moved_leaves(groups, target)
+    )
+    return match(groups, pairs, initial=initial)
+
+
+class _Solution(NamedTuple):
+    permutation: Int[np.ndarray, " units"]
+    gain: float
+
+
+def _solve(
+    groups: PermutationGroups,
+    pairs: Pairs,
+    permutation: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    pool: ThreadPoolExecutor,
+) -> list[_Solution]:
+    """Each of these groups' assignment, the permutations of all others held fixed."""
+    products = [_affinity(groups, n, pairs, tuple(permutation)) for n in numbers]
+    solutions = []
+    for number, product in zip(numbers, products, strict=True):
+        values = host.fetch(product)  # while the products behind it are formed
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"the affinity of group {number} ({groups[number]}) is not finite: the "
+                "arrays to match hold NaN or infinite numbers"
+            )
+        solutions.append(pool.submit(_assign, values, permutation[number]))
+    solved = [solution.result() for solution in solutions]
+    return [
+        _check_coupled(groups, pairs, permutation, number, solution)
+        for number, solution in zip(numbers, solved, strict=True)
+    ]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _affinity(
+    groups: PermutationGroups, number: int, pairs: Pairs, permutation: Permutation
+) -> Array:
+    coupled = [term for term in terms_of(groups)[number] if term.others]
+    product = affinity(coupled, groups[number], pairs.source, pairs.target, permutation)
+    return pairs.constant[number] + product
+
+
+def _assign(
+    values: Float[np.ndarray, "units units"], current: Int[np.ndarray, " units"]
+) -> _Solution:
+    """The best assignment, and what it gains over the current one."""
+    # Imported here: SciPy's optimisers take a while, and only matching needs them.
+    from scipy.optimize import linear_sum_assignment
+
+    values = values.astype(np.float64)
+    rows, best = linear_sum_assignment(values, maximize=True)
+    before, after = values[rows, current].sum(), values[rows, best].sum()
+    return _taken(best.astype(np.int32), before, after)
+
+
+def _taken(permutation: np.ndarray, before: float, after: float) -> _Solution:
+    gain = after - before
+    significant = gain > _MIN_GAIN * max(abs(before), abs(after))
+    return _Solution(permutation, float(gain) if significant else 0.0)
+
+
+def _check_coupled(
+    groups: PermutationGroups,
+    pairs: Pairs,
+    permutation: Sequence[np.ndarray],
+    number: int,
+    solution: _Solution,
+) -> _Solution:
+    """The true gain where a group acts twice on an array, so that it is not linear."""
+    terms = terms_of(groups)[number]
+    twice = any(number == other for term in terms for other, _ in term.others)
+    if not twice or solution.gain <= 0:
+        return solution
+    changed = list(permutation)
+    changed[number] = solution.permutation
+    before, after = (
+        float(alignment(groups, pairs, tuple(p))) for p in (permutation, changed)
+    )
+    return _taken(solution.permutation, before, after)
+
+
+def _neighbours(groups: PermutationGroups) -> list[set[int]]:
+    """For each group those whose affinity changes with its permutation."""
+    return [
+        {other for term in terms for other, _ in term.others}
+        for terms in terms_of(groups)
+    ]
+
+
+def _independent(numbers: Sequence[int], neighbours: Sequence[set[int]]) -> list[int]:
+    """The first of the groups, and those behind it that share no array."""
+    chosen: list[int] = []
+    for number in numbers:
+        if not neighbours[number] & set(chosen):
+            chosen.append(number)
+    return chosen

@@ -1,0 +1,285 @@
+"""Pairs of networks' arrays to be matched, held in the form that matching needs.
+
+With target arrays T and source arrays S, the affinity of a group of units is
+
+    A_p = sum over pairs and occurrences of unfold(T) unfold(S')ᵀ
+
+where S' is S permuted on all axes but that of the occurrence. An array on which one
+group acts alone gives a constant part of A_p: it is summed when a pair comes in, and
+the array is forgotten. Arrays that couple several groups are kept, pair by pair, in
+buffers allocated once: zeros contribute nothing, so one program serves any number of
+pairs. Products are summed over the pairs, never the arrays before the product.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from cmd_jax import trees
+from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
+from cmd_jax.transfer.permutation import Permutation, act, permute
+from cmd_jax.types import Array, ArrayLike, PyTree
+
+Leaves = Mapping[str, ArrayLike]
+"""Arrays by their names, as `trees.leaf_names` gives them."""
+
+
+class Term(NamedTuple):
+    """One occurrence of a group, in arrays with a leading axis of pairs.
+
+    Attributes:
+      occurrence: where the units stand.
+      others: the occurrences that move the same numbers along other axes, each with the
+        number of its group.
+    """
+
+    occurrence: Occurrence
+    others: tuple[tuple[int, Occurrence], ...]
+
+
+class Pairs(NamedTuple):
+    """What is known of the pairs so far; a pytree of arrays.
+
+    Attributes:
+      constant: for each group the part of its affinity that no permutation changes.
+      target: the arrays on which several groups act, [pairs, ...].
+      source: likewise.
+    """
+
+    constant: tuple[Float[Array, "units units"], ...]
+    target: dict[str, Float[Array, "pairs ..."]]
+    source: dict[str, Float[Array, "pairs ..."]]
+
+
+def flat(tree: PyTree) -> dict[str, ArrayLike]:
+    """The leaves of a tree by their names."""
+    return dict(zip(trees.leaf_names(tree), jax.tree.leaves(tree), strict=True))
+
+
+def moved_leaves(groups: PermutationGroups, network: PyTree) -> dict[str, ArrayLike]:
+    """The arrays of a network that groups move, by name."""
+    names = {place.leaf for group in groups for place in group.occurrences}
+    return {name: leaf for name, leaf in flat(network).items() if name in names}
+
+
+def shared_groups(
+    groups: PermutationGroups, source: PyTree, target: PyTree
+) -> PermutationGroups:
+    """The groups without the arrays that have another shape in source and target.
+
+    Raises:
+      ValueError: a network lacks an array that a group moves, or they differ in the
+        number of units along an axis that it moves.
+    """
+    mine, theirs = flat(target), flat(source)
+    for group in groups:
+        for occurrence in group.occurrences:
+            _check_units(occurrence, group.size, mine, theirs)
+    return PermutationGroups(
+        tuple(
+            group._replace(
+                occurrences=tuple(
+                    place
+                    for place in group.occurrences
+                    if np.shape(mine[place.leaf]) == np.shape(theirs[place.leaf])
+                )
+            )
+            for group in groups
+        )
+    )
+
+
+def _check_units(
+    occurrence: Occurrence, size: int, target: Leaves, source: Leaves
+) -> None:
+    leaf, axis = occurrence.leaf, occurrence.axis
+    for which, leaves in (("source", source), ("target", target)):
+        if leaf not in leaves:
+            raise ValueError(
+                f"the {which} has no leaf {leaf!r}, which a group moves; it has "
+                f"{', '.join(leaves)}"
+            )
+    shapes = np.shape(source[leaf]), np.shape(target[leaf])
+    lengths = {shape[axis] if axis < len(shape) else 0 for shape in shapes}
+    if len(lengths) > 1 or (occurrence.plain and lengths != {size}):
+        raise ValueError(
+            f"leaf {leaf!r} has the shape {shapes[0]} in the source and {shapes[1]} in "
+            f"the target, where a group has {size} units along axis {axis}: only "
+            "networks of equal widths are matched"
+        )
+
+
+@functools.cache
+def terms_of(groups: PermutationGroups) -> tuple[tuple[Term, ...], ...]:
+    """The terms of each group's affinity."""
+    return tuple(
+        tuple(_term(groups, place) for place in group.occurrences) for group in groups
+    )
+
+
+def _term(groups: PermutationGroups, place: Occurrence) -> Term:
+    others = tuple(
+        (number, _behind_pairs(other))
+        for number, other in _occurrences(groups)
+        if other.leaf == place.leaf
+        and other.axis != place.axis
+        and _overlap(other, place)
+    )
+    return Term(_behind_pairs(place), others)
+
+
+def _occurrences(groups: PermutationGroups) -> Iterator[tuple[int, Occurrence]]:
+    for number, group in enumerate(groups):
+        for place in group.occurrences:
+            yield number, place
+
+
+def _overlap(one: Occurrence, other: Occurrence) -> bool:
+    """Whether the slices in which two occurrences act have a number in common."""
+    fixed = dict(one.at)
+    return all(fixed.get(axis, index) == index for axis, index in other.at)
+
+
+def _behind_pairs(place: Occurrence) -> Occurrence:
+    """The occurrence in arrays with a leading axis more."""
+    at = tuple((axis + 1, index) for axis, index in place.at)
+    return place._replace(axis=place.axis + 1, at=at)
+
+
+def no_pairs(groups: PermutationGroups, template: PyTree, num_pairs: int) -> Pairs:
+    """Room for pairs, before the first.
+
+    Args:
+      groups: those that source and target share.
+      template: arrays like those of a pair, or their shapes.
+      num_pairs: how many pairs are kept.
+    """
+    leaves = flat(template)
+    coupled = {
+        term.occurrence.leaf
+        for terms in terms_of(groups)
+        for term in terms
+        if term.others
+    }
+
+    def buffers() -> dict[str, Array]:
+        return {
+            name: jnp.zeros((num_pairs, *leaves[name].shape), jnp.float32)
+            for name in sorted(coupled)
+        }
+
+    constant = tuple(jnp.zeros((g.size, g.size), jnp.float32) for g in groups)
+    return Pairs(constant, buffers(), buffers())
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def add_pair(
+    groups: PermutationGroups,
+    pairs: Pairs,
+    number: int | Int[ArrayLike, ""],
+    source: Leaves,
+    target: Leaves,
+) -> Pairs:
+    """Puts a pair of networks' arrays, by their names, into its place.
+
+    Its products are added to the constant parts: a pair that takes another's place
+    needs these begun anew (`without_constant`).
+    """
+    one = {name: jnp.asarray(x)[None] for name, x in source.items()}
+    other = {name: jnp.asarray(x)[None] for name, x in target.items()}
+    constant = tuple(
+        known + affinity([t for t in terms if not t.others], group, one, other, ())
+        for known, terms, group in zip(
+            pairs.constant, terms_of(groups), groups, strict=True
+        )
+    )
+
+    def put(buffers: dict[str, Array], leaves: Leaves) -> dict[str, Array]:
+        return {name: buffers[name].at[number].set(leaves[name]) for name in buffers}
+
+    return Pairs(constant, put(pairs.target, target), put(pairs.source, source))
+
+
+def without_constant(pairs: Pairs) -> Pairs:
+    """The pairs with their constant parts begun anew."""
+    return pairs._replace(constant=jax.tree.map(jnp.zeros_like, pairs.constant))
+
+
+def affinity(
+    terms: list[Term] | tuple[Term, ...],
+    group: Group,
+    source: Leaves,
+    target: Leaves,
+    permutation: Permutation,
+) -> Float[Array, "units units"]:
+    """Some terms of a group's affinity: [i, j] is that of target unit i, source unit j.
+
+    Args:
+      terms: of this group.
+      group: whose units are compared.
+      source: arrays [pairs, ...] by name, not permuted.
+      target: likewise.
+      permutation: that of all groups.
+    """
+    total = jnp.zeros((group.size, group.size), jnp.float32)
+    for place, others in terms:
+        moved = source[place.leaf]
+        for number, other in others:
+            moved = act(other, permutation[number], moved)
+        total += _products(place, group.size, target[place.leaf], moved)
+    return total
+
+
+def _products(
+    place: Occurrence, size: int, target: ArrayLike, source: ArrayLike
+) -> Float[Array, "units units"]:
+    """Products of all units with all, summed over every other axis.
+
+    The axes stay where they are: to bring the units to the front would copy the arrays.
+    """
+    by_unit = [_by_unit(place, size, array) for array in (target, source)]
+    others = [axis for axis in range(by_unit[0].ndim) if axis != place.axis]
+    return jnp.tensordot(
+        *by_unit, axes=(others, others), precision=jax.lax.Precision.HIGHEST
+    )
+
+
+def _by_unit(place: Occurrence, size: int, array: ArrayLike) -> Array:
+    """The array with nothing but the units along the occurrence's axis."""
+    part = jnp.asarray(array)[place.part(np.ndim(array))]
+    if place.plain:
+        return part
+    part = jnp.take(part, place.places(size).ravel(), axis=place.axis)
+    shape = part.shape
+    return part.reshape(*shape[: place.axis], size, -1, *shape[place.axis + 1 :])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def alignment(
+    groups: PermutationGroups, pairs: Pairs, permutation: Permutation
+) -> Float[Array, ""]:
+    """The objective ⟨T, πS⟩, summed over pairs and all arrays that the groups move."""
+    constant = [
+        known[jnp.arange(len(p)), p].sum()
+        for known, p in zip(pairs.constant, permutation, strict=True)
+    ]
+    kept = PermutationGroups(
+        tuple(
+            group._replace(
+                occurrences=tuple(
+                    _behind_pairs(place)
+                    for place in group.occurrences
+                    if place.leaf in pairs.source
+                )
+            )
+            for group in groups
+        )
+    )
+    moved = permute(kept, permutation, pairs.source)
+    coupled = [(pairs.target[name] * moved[name]).sum() for name in pairs.target]
+    return jnp.asarray(sum([*constant, *coupled], start=0.0), jnp.float32)
