@@ -86,10 +86,9 @@ def source_path(
             f"unknown path {path!r}{did_you_mean(path, PATHS)}; allowed are "
             f"{', '.join(PATHS)}"
         )
+    ends = jax.device_put((trajectory[0], trajectory[len(trajectory) - 1]))
     if path == "linear":
-        return SourcePath(
-            trajectory, *_ends(trajectory), step_shares(shares, num_steps)
-        )
+        return SourcePath(trajectory, *ends, step_shares(shares, num_steps))
     if not isinstance(shares, str) or shares != "uniform":
         raise ValueError(
             f"shares is {shares!r}, which a recorded path has no use for: leave it out"

@@ -1,5 +1,7 @@
 """Networks without a framework, small enough for brute force."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,7 @@ def mlp():
 
     def make(widths, seed=0):
         draws = np.random.default_rng(seed)
-        shapes = zip(widths[:-1], widths[1:], strict=True)
+        shapes = itertools.pairwise(widths)
         return {
             str(n): (draws.normal(size=shape) / shape[0] ** 0.5).astype(np.float32)
             for n, shape in enumerate(shapes)
