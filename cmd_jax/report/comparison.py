@@ -23,6 +23,13 @@ METHODS = {
     "online": "Online CMD",
     "random_references": "Online CMD, random references",
     "cmd": "post-hoc CMD",
+    "naive": "Naive",
+    "gmt": "GMT",
+    "fgmt": "FGMT",
+    "oracle": "Oracle",
+    "source": "Source",
+    "trained": "Trained target",
+    "scratch": "From scratch, equal cost",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
 

@@ -15,9 +15,10 @@ from cmd_jax.transfer.permutation import (
     random_permutation,
     unfold,
 )
-from cmd_jax.transfer.source_path import SourcePath, step_shares
+from cmd_jax.transfer.source_path import PATHS, SourcePath, step_shares
 
 __all__ = [
+    "PATHS",
     "TRANSFERS",
     "Group",
     "Matching",

@@ -1,0 +1,165 @@
+"""What a pair's transfers are tested for: accuracy by step, barriers, distances.
+
+Networks whose weights training did not end with are tested with running statistics
+gathered anew.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import Float
+
+from cmd_jax import host, train, transfer
+from cmd_jax.trajectory import (
+    StoredTrajectory,
+    accuracy_barrier,
+    line_metrics,
+)
+from cmd_jax.types import Array, Params, PyTree
+from experiments import progress
+from experiments.programs import make_reestimate, statistics_used
+from experiments.setup import Setup
+
+NUM_POINTS = 11  # on a line between two networks
+_MATCHED = ("gmt", "fgmt")
+
+Test = Callable[[Params], dict[str, Array]]
+"""Accuracies of a network on validation and test."""
+
+
+def measure_pair(
+    setup: Setup,
+    source: StoredTrajectory,
+    target: StoredTrajectory,
+    transfers: Mapping[str, transfer.Transfer],
+    scratch: train.TrainState,
+    state: PyTree,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The results and arrays of one pair.
+
+    Args:
+      setup: from `prepare`.
+      source: the source's records.
+      target: those of the trained target.
+      transfers: by method.
+      scratch: the target trained at the cost of a transfer.
+      state: beside the parameters, the running statistics of which are gathered anew.
+    """
+    test = _tester(setup, state)
+    curves = _curves(test, transfers)
+    best = {m: int(curves[m]["validation"].argmax()) for m in transfers}
+    singles = {"source": source[-1], "trained": target[-1], "scratch": scratch.params}
+    alone = {name: host.fetch(test(params)) for name, params in singles.items()}
+    along = _lines(setup, test, source, target, transfers)
+    accuracy = {m: float(curves[m]["test"][best[m]]) for m in transfers}
+    accuracy |= {name: float(found["test"]) for name, found in alone.items()}
+    results = {
+        "accuracy": accuracy,
+        "metrics": {
+            "last_accuracy": {m: float(curves[m]["test"][-1]) for m in transfers},
+            "validation_accuracy": {
+                m: float(curves[m]["validation"][best[m]]) for m in transfers
+            },
+            "best_step": {m: float(best[m]) for m in transfers},
+            "barrier": {m: float(accuracy_barrier(v)) for m, v in along.items()},
+            "displacement_ratio": {"source": displacement_ratio(source)},
+        },
+        "converged": {m: _converged(transfers[m]) for m in _MATCHED},
+        "num_sweeps": {m: _sweeps(transfers[m]) for m in _MATCHED},
+        "groups": str(transfers["naive"].groups),
+        "left_out": list(transfers["naive"].left_out),
+        "statistics": statistics_used(setup),
+    }
+    arrays = {
+        **{f"test_{m}": curves[m]["test"] for m in transfers},
+        **{f"validation_{m}": curves[m]["validation"] for m in transfers},
+        **{f"line_{m}": values for m, values in along.items()},
+        **{
+            f"objective_{m}_{step}": matching.objective
+            for m in _MATCHED
+            for step, matching in enumerate(transfers[m].matchings, 1)
+        },
+    }
+    return results, arrays
+
+
+def _tester(setup: Setup, state: PyTree) -> Test:
+    reestimate = make_reestimate(setup)
+    state = jax.device_put(state)
+
+    def test(params: Params) -> dict[str, Array]:
+        gathered = reestimate(params, state)
+        return {
+            split: evaluate(params, gathered)["accuracy"]
+            for split, evaluate in setup.evaluations.items()
+        }
+
+    return test
+
+
+def _curves(
+    test: Test, transfers: Mapping[str, transfer.Transfer]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Accuracies on each split at the steps 0, …, T, by method."""
+    total = sum(found.num_steps + 1 for found in transfers.values())
+    curves, done = {}, 0
+    with progress.task("testing", total) as advance:
+        for method, found in transfers.items():
+            tested = []
+            for step in range(found.num_steps + 1):
+                tested.append(host.fetch(test(found.params(step))))
+                done += 1
+                advance(done, method)
+            curves[method] = jax.tree.map(lambda *values: np.array(values), *tested)
+    return curves
+
+
+def _lines(
+    setup: Setup,
+    test: Test,
+    source: StoredTrajectory,
+    target: StoredTrajectory,
+    transfers: Mapping[str, transfer.Transfer],
+) -> dict[str, Float[np.ndarray, " points"]]:
+    """Test accuracy on the lines from networks to the trained target."""
+    trained, shares = target[-1], np.linspace(0, 1, NUM_POINTS)
+    ends = {m: found.params(found.num_steps) for m, found in transfers.items()}
+    ends |= {"source": source[-1], "rebasined": rebasined(transfers, source, target)}
+    found = {}
+    with progress.task("interpolating", len(ends)) as advance:
+        for done, (name, params) in enumerate(ends.items(), 1):
+            found[name] = line_metrics(test, params, trained, shares)["test"]
+            advance(done, name)
+    return found
+
+
+def rebasined(
+    transfers: Mapping[str, transfer.Transfer],
+    source: StoredTrajectory,
+    target: StoredTrajectory,
+) -> Params:
+    """The trained source, permuted as close as can be to the trained target."""
+    groups = transfers["naive"].groups
+    matching = transfer.weight_matching(groups, source[-1], target[-1])
+    return transfer.permute(groups, matching.permutation, source[-1])
+
+
+def displacement_ratio(source: StoredTrajectory) -> float:
+    """How far training moved the source, as a share of its initial size: |Δ| / |θ^0|.
+
+    Naive transfer depends on it: where it is large, the initialisation hardly matters.
+    """
+    start, end = source[0], source[-1]
+    moved = jax.tree.map(lambda a, b: a - b, end, start)
+    return float(optax.tree.norm(moved) / optax.tree.norm(start))
+
+
+def _converged(found: transfer.Transfer) -> bool:
+    return all(matching.converged for matching in found.matchings)
+
+
+def _sweeps(found: transfer.Transfer) -> list[int]:
+    return [matching.num_sweeps for matching in found.matchings]
