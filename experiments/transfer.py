@@ -43,7 +43,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the pairs of seeds of `config`."""
     with processes.together():
         setup = prepare(config, options.data_directory, {"transfer": _FIELDS})
-        _check(setup)
+        check(setup)
     if options.dry_run:
         directory = training.run_directory(setup, name, options)
         estimate.describe(setup, name, directory)
@@ -53,7 +53,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     )
 
 
-def _check(setup: Setup) -> None:
+def check(setup: Setup) -> None:
     """Refuses what no transfer can be made of.
 
     Raises:

@@ -4,7 +4,7 @@ from cmd_jax.transfer.carried import Transfer
 from cmd_jax.transfer.gradient_matching import TRANSFERS, oracle, transfer
 from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
 from cmd_jax.transfer.matching import Matching, match, weight_matching
-from cmd_jax.transfer.pairs import Pairs, add_pair, no_pairs
+from cmd_jax.transfer.pairs import Pairs, add_pair, moved_leaves, no_pairs
 from cmd_jax.transfer.permutation import (
     Permutation,
     act,
@@ -34,6 +34,7 @@ __all__ = [
     "identity",
     "invert",
     "match",
+    "moved_leaves",
     "no_pairs",
     "oracle",
     "permute",
