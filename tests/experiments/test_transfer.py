@@ -83,7 +83,7 @@ def test_refuses_what_is_no_transfer(override, message, run_main, tmp_path, caps
 def test_refuses_a_recorded_path_that_does_not_divide(config):
     config.transfer.path, config.transfer.num_steps = "recorded", 3
     setup = prepare(config, None, {"transfer": config.transfer.to_dict()})
-    with pytest.raises(ValueError, match="num_steps is 3.*4 records after the first"):
+    with pytest.raises(ValueError, match=r"num_steps is 3.*4 records after the first"):
         transfer.check(setup)
 
 
