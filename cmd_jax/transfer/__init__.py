@@ -16,6 +16,7 @@ from cmd_jax.transfer.permutation import (
     unfold,
 )
 from cmd_jax.transfer.source_path import PATHS, SourcePath, step_shares
+from cmd_jax.transfer.symmetry import permutation_groups
 
 __all__ = [
     "PATHS",
@@ -37,6 +38,7 @@ __all__ = [
     "moved_leaves",
     "no_pairs",
     "oracle",
+    "permutation_groups",
     "permute",
     "random_permutation",
     "step_shares",

@@ -100,8 +100,8 @@ class Group(NamedTuple):
     occurrences: tuple[Occurrence, ...]
 
     def __str__(self) -> str:
-        places = ", ".join(place.describe(self.size) for place in self.occurrences)
-        return f"{self.size} units: {places}"
+        places = [place.describe(self.size) for place in self.occurrences]
+        return "\n   ".join([f"{self.size} units", *places])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +119,9 @@ class PermutationGroups:
       >>> from cmd_jax.transfer import Group, Occurrence, PermutationGroups
       >>> hidden = Group(8, (Occurrence("first", 1), Occurrence("second", 0)))
       >>> print(PermutationGroups((hidden,)))
-      0: 8 units: first axis 1, second axis 0
+      0: 8 units
+         first axis 1
+         second axis 0
     """
 
     groups: tuple[Group, ...]

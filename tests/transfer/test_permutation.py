@@ -180,9 +180,11 @@ def test_the_summary_says_what_moves_together():
     groups = PermutationGroups((*MLP, heads))
     assert len(groups) == 3 and groups[1] is LAST
     assert str(groups).splitlines() == [
-        "0: 4 units: 0/bias axis 0, 0/kernel axis 1, 1/kernel axis 0",
-        "1: 3 units: 1/kernel axis 1, 2/kernel axis 0",
-        "2: 2 units: query[3] axis 1 as [2] x 4, out[:, 0] axis 0 as 5 x [2] from 8",
+        "0: 4 units",
+        *("   0/bias axis 0", "   0/kernel axis 1", "   1/kernel axis 0"),
+        *("1: 3 units", "   1/kernel axis 1", "   2/kernel axis 0"),
+        "2: 2 units",
+        *("   query[3] axis 1 as [2] x 4", "   out[:, 0] axis 0 as 5 x [2] from 8"),
     ]
     assert str(PermutationGroups(())).startswith("no groups")
 
