@@ -136,7 +136,8 @@ class PermutationGroups:
           >>> from cmd_jax.transfer import Group, Occurrence, PermutationGroups
           >>> places = Occurrence("params/scale", 0), Occurrence("batch_stats/mean", 0)
           >>> print(PermutationGroups((Group(8, places),)).within("params"))
-          0: 8 units: scale axis 0
+          0: 8 units
+             scale axis 0
         """
         prefix = f"{subtree}/"
         parts = (

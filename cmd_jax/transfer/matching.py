@@ -176,8 +176,8 @@ def _solve(
         values = host.fetch(product)  # while the products behind it are formed
         if not np.isfinite(values).all():
             raise ValueError(
-                f"the affinity of group {number} ({groups[number]}) is not finite: the "
-                "arrays to match hold NaN or infinite numbers"
+                f"the affinity of group {number} is not finite: the arrays to match "
+                f"hold NaN or infinite numbers. The group is {groups[number]}"
             )
         solutions.append(pool.submit(_assign, values, permutation[number]))
     solved = [solution.result() for solution in solutions]
