@@ -40,6 +40,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "batch_size": 128,
             "num_micro": 2,
             "resample": False,
+            "follow_learning_rate": 0.01,
         }
     )
     config.paper = ConfigDict(
@@ -62,4 +63,5 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.num_seeds = 2
         config.transfer.num_steps = 2
         config.transfer.batch_size = 8
+        config.transfer.follow_learning_rate = 0.0
     return config

@@ -27,7 +27,6 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.optimizer.schedule = "cosine"
     config.train.total_epochs = 60
     config.train.num_seeds = 6  # three pairs
-    config.eval.every_epochs = 10
     config.transfer = ConfigDict(
         {
             "num_steps": 10,
@@ -36,6 +35,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
             "batch_size": 128,
             "num_micro": 1,
             "resample": False,
+            "follow_learning_rate": 0.01,
         }
     )
     if options["smoke"]:

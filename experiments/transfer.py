@@ -22,6 +22,7 @@ from experiments import (
     training,
     transfer_measures,
     transfer_page,
+    transfer_training,
 )
 from experiments.checks import about
 from experiments.group_training import Trained
@@ -36,6 +37,7 @@ _FIELDS = {
     "batch_size": 128,  # of the gradients that are matched
     "num_micro": 1,  # micro-batches of a gradient
     "resample": False,  # a batch for every pair of gradients, not one a step
+    "follow_learning_rate": 0.0,  # of training after the transfer; 0: none
 }
 
 
@@ -81,6 +83,11 @@ def check(setup: Setup) -> None:
             f"{options.num_micro} and num_steps {options.num_steps}; each must be at "
             "least 1"
         )
+    if not 0 <= options.follow_learning_rate < float("inf"):
+        raise ValueError(
+            f"config.transfer.follow_learning_rate is {options.follow_learning_rate}; "
+            "it must be positive, or 0 to leave out training after the transfer"
+        )
     asked, available = options.batch_size * options.num_micro, setup.dataset.train
     if asked > len(available.labels):
         raise ValueError(
@@ -123,18 +130,40 @@ def _finish_seed(
         progress.say(f"seed {seed}: transferring the training of seed {seed + 1}")
         key = rng.stream(jax.random.key(seed), "transfer")
         state = host.fetch(trained.state.state)
-        results_of_pair, arrays = transfer_measures.measure_pair(
-            setup,
-            source,
-            target,
-            _transfers(setup, source, target, state, key=key),
-            from_scratch(setup, jax.random.key(seed)),
-            state,
+        transfers = _transfers(setup, source, target, state, key=key)
+        scratch = from_scratch(setup, jax.random.key(seed))
+        found, arrays = transfer_measures.measure_pair(
+            setup, source, target, transfers, scratch, state
         )
-        results |= results_of_pair
+        results |= found
+        if setup.config.transfer.follow_learning_rate:
+            starts = {
+                method: transfers[method].params(int(step))
+                for method, step in results["metrics"]["best_step"].items()
+            }
+            arrays |= _train_on(setup, directory, starts, state, seed)
     with processes.together():
         if processes.is_primary():
             directory.finish(results, arrays)
+
+
+def _train_on(
+    setup: Setup,
+    directory: runs.SeedDirectory,
+    starts: Mapping[str, Params],
+    state: PyTree,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Accuracies of training after the transfer, and of the standard training."""
+    followed = transfer_training.train_on(
+        setup, starts, state, key=jax.random.key(seed)
+    )
+    standard = transfer_training.standard(directory)
+    return {
+        **{f"followed_{method}": values for method, values in followed.items()},
+        "standard_epochs": standard["step"] / setup.steps_per_epoch,
+        "standard": standard["accuracy"],
+    }
 
 
 def _open(setup: Setup, directory: runs.SeedDirectory) -> StoredTrajectory:

@@ -12,6 +12,7 @@ from cmd_jax.transfer import figures
 from experiments import study_page
 from experiments.study_page import Content, FinishedRun
 from experiments.transfer_measures import NUM_POINTS
+from experiments.transfer_training import epochs_to_reach
 
 _PAPER = pathlib.Path(__file__).resolve().parent.parent / "results" / "paper"
 _TRANSFERS = ("naive", "gmt", "fgmt", "oracle")
@@ -30,7 +31,7 @@ def _content(run: FinishedRun) -> Content:
         f"{run.document['name']}: a training trajectory on another initialisation",
         f"Pairs of seeds (target, source): "
         f"{', '.join(f'({seed}, {seed + 1})' for seed in pairs.seeds)}.",
-        [_accuracy(pairs), _matching(pairs), _lines(pairs)],
+        [_accuracy(pairs), _matching(pairs), _lines(pairs), *_training(pairs)],
         [
             (f"test accuracy, {METHODS[method]} (%)", mean_std(_numbers(pairs, method)))
             for method in ("naive", "fgmt", "trained")
@@ -201,3 +202,55 @@ def _lines(pairs: FinishedRun) -> Section:
             )
         ],
     )
+
+
+def _training(pairs: FinishedRun) -> list[Section]:
+    """Training after the transfer, where the config asks for it."""
+    rate = pairs.document["config"]["transfer"]["follow_learning_rate"]
+    if not rate:
+        return []
+    epochs = pairs.arrays[0]["standard_epochs"]
+    standard = _stacked(pairs, "standard")
+    followed = {m: _stacked(pairs, f"followed_{m}") for m in _TRANSFERS}
+    rows = [["Standard", None, mean_std(100 * standard[:, -1]), None, None]]
+    for method, values in followed.items():
+        wanted = zip(values, standard[:, -1], strict=True)
+        reached = [epochs_to_reach(curve, final) for curve, final in wanted]
+        rows.append(
+            [
+                METHODS[method],
+                mean_std(100 * values[:, 1]),
+                mean_std(100 * values[:, -1]),
+                mean_std([n for n in reached if n is not None], digits=1),
+                reached.count(None),
+            ]
+        )
+    return [
+        Section(
+            "Training after the transfer",
+            "From the step that validation has chosen, each network is trained for as "
+            f"many epochs as the source, with learning rate {rate:g}. Standard is the "
+            "target's own training from its random initialisation.",
+            [
+                Figure(
+                    "Test accuracy by epoch.",
+                    figures.training(
+                        (epochs, standard),
+                        {METHODS[m]: values for m, values in followed.items()},
+                    ),
+                )
+            ],
+            [
+                Table(
+                    "Training after the transfer: test accuracy (%), and the epochs "
+                    "that reach what Standard ends with, mean ± standard deviation "
+                    "(pairs that reach it)",
+                    [
+                        *("method", "after one epoch", "at the end"),
+                        *("epochs to Standard's end", "pairs that never reach it"),
+                    ],
+                    rows,
+                )
+            ],
+        )
+    ]

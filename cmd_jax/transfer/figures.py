@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from cmd_jax.figures import (
+    INK,
     MUTED,
     PALETTE,
     Figure,
@@ -27,6 +28,7 @@ _COLORS = {
     "Oracle": PALETTE[2],
     "Source": PALETTE[4],
     "Re-basined source": PALETTE[5],
+    "Standard": INK,
 }
 
 PaperCurve = tuple[Sequence[float], Sequence[float]]
@@ -76,7 +78,7 @@ def accuracy(
     return draw(plot, height=3.6)
 
 
-def objective(sweeps: Mapping[str, Sequence[Float[ArrayLike, " sweeps"]]]) -> bytes:
+def objective(sweeps: Mapping[str, Sequence[Float[ArrayLike, "_"]]]) -> bytes:
     """The objective of matching by sweep, at every step of a transfer.
 
     Args:
@@ -136,6 +138,44 @@ def lines(
             plot_mean(axes, shares, percent, color=_COLORS[name], label=name)
         axes.set(xlabel="share of the way to the trained target")
         axes.set_ylabel("test accuracy (%)")
+        legend_above(figure, axes)
+
+    return draw(plot, height=3.4)
+
+
+def training(
+    standard: tuple[Num[ArrayLike, " evaluations"], Float[ArrayLike, "pairs _"]],
+    followed: Mapping[str, Float[ArrayLike, "pairs epochs"]],
+) -> bytes:
+    """Accuracy by epoch of training that begins with a transfer, and of one without.
+
+    Args:
+      standard: the epochs at which the plain training was tested, and its accuracies.
+      followed: for each method the accuracies (fractions) after 0, 1, … epochs.
+
+    Returns:
+      An SVG image.
+
+    Example:
+      >>> import numpy as np
+      >>> from cmd_jax.transfer import figures
+      >>> plain = np.arange(3), np.array([[0.1, 0.7, 0.9]])
+      >>> image = figures.training(plain, {"FGMT": np.array([[0.8, 0.9, 0.95]])})
+    """
+
+    def plot(figure: Figure) -> None:
+        axes = figure.subplots()
+        curves = {"Standard": standard[1], **followed}
+        for name, values in curves.items():
+            percent = 100 * np.asarray(values)
+            epochs = np.arange(percent.shape[1])
+            x = standard[0] if name == "Standard" else epochs
+            plot_mean(axes, x, percent, color=_COLORS[name], label=name)
+        late = 100 * np.concatenate(
+            [np.asarray(v)[:, 1:].ravel() for v in curves.values()]
+        )
+        axes.set_ylim(np.quantile(late, 0.02) - 1, late.max() + 0.5)
+        axes.set(xlabel="epoch", ylabel="test accuracy (%)")
         legend_above(figure, axes)
 
     return draw(plot, height=3.4)

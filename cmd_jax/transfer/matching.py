@@ -7,7 +7,6 @@ bilinear assignments, which is NP-hard: coordinate ascent solves one group after
 with the others held fixed (arXiv 2305.14122, section 3; Git Re-Basin, section 3.2).
 """
 
-import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -29,7 +28,7 @@ from cmd_jax.transfer.pairs import (
     terms_of,
 )
 from cmd_jax.transfer.permutation import Permutation, identity
-from cmd_jax.types import Array, Params
+from cmd_jax.types import Params
 
 _MIN_GAIN = 1e-6  # of a group's own objective; below it lies rounding
 _MAX_SWEEPS = 100
@@ -187,13 +186,7 @@ def _solve(
     ]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _affinity(
-    groups: PermutationGroups, number: int, pairs: Pairs, permutation: Permutation
-) -> Array:
-    coupled = [term for term in terms_of(groups)[number] if term.others]
-    product = affinity(coupled, groups[number], pairs.source, pairs.target, permutation)
-    return pairs.constant[number] + product
+_affinity = jax.jit(affinity, static_argnums=(0, 1))
 
 
 def _assign(

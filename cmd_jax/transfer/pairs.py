@@ -7,12 +7,17 @@ With target arrays T and source arrays S, the affinity of a group of units is
 where S' is S permuted on all axes but that of the occurrence. An array on which one
 group acts alone gives a constant part of A_p: it is summed when a pair comes in, and
 the array is forgotten. Arrays that couple several groups are kept, pair by pair, in
-buffers allocated once: zeros contribute nothing, so one program serves any number of
-pairs. Products are summed over the pairs, never the arrays before the product.
+buffers allocated once, so that one program serves any number of pairs. Products are
+summed over the pairs, never the arrays before the product.
+
+Kept arrays are worked through slab by slab: a slab is a part behind the axes that come
+before all axes that groups move, such as one place of a convolution's window. What is
+permuted is never longer than that, and pairs that are not there yet cost nothing.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -21,8 +26,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cmd_jax import trees
-from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
-from cmd_jax.transfer.permutation import Permutation, act, permute
+from cmd_jax.transfer.groups import Occurrence, PermutationGroups
+from cmd_jax.transfer.permutation import Permutation, act
 from cmd_jax.types import Array, ArrayLike, PyTree
 
 Leaves = Mapping[str, ArrayLike]
@@ -46,11 +51,13 @@ class Pairs(NamedTuple):
     """What is known of the pairs so far; a pytree of arrays.
 
     Attributes:
+      count: how many there are; the first of the buffers.
       constant: for each group the part of its affinity that no permutation changes.
       target: the arrays on which several groups act, [pairs, ...].
       source: likewise.
     """
 
+    count: Int[ArrayLike, ""]
     constant: tuple[Float[Array, "units units"], ...]
     target: dict[str, Float[Array, "pairs ..."]]
     source: dict[str, Float[Array, "pairs ..."]]
@@ -124,13 +131,13 @@ def terms_of(groups: PermutationGroups) -> tuple[tuple[Term, ...], ...]:
 
 def _term(groups: PermutationGroups, place: Occurrence) -> Term:
     others = tuple(
-        (number, _behind_pairs(other))
+        (number, _moved_by(other, 1))
         for number, other in _occurrences(groups)
         if other.leaf == place.leaf
         and other.axis != place.axis
         and _overlap(other, place)
     )
-    return Term(_behind_pairs(place), others)
+    return Term(_moved_by(place, 1), others)
 
 
 def _occurrences(groups: PermutationGroups) -> Iterator[tuple[int, Occurrence]]:
@@ -145,10 +152,10 @@ def _overlap(one: Occurrence, other: Occurrence) -> bool:
     return all(fixed.get(axis, index) == index for axis, index in other.at)
 
 
-def _behind_pairs(place: Occurrence) -> Occurrence:
-    """The occurrence in arrays with a leading axis more."""
-    at = tuple((axis + 1, index) for axis, index in place.at)
-    return place._replace(axis=place.axis + 1, at=at)
+def _moved_by(place: Occurrence, axes: int) -> Occurrence:
+    """The occurrence in an array with so many leading axes more."""
+    at = tuple((axis + axes, index) for axis, index in place.at)
+    return place._replace(axis=place.axis + axes, at=at)
 
 
 def no_pairs(groups: PermutationGroups, template: PyTree, num_pairs: int) -> Pairs:
@@ -174,7 +181,7 @@ def no_pairs(groups: PermutationGroups, template: PyTree, num_pairs: int) -> Pai
         }
 
     constant = tuple(jnp.zeros((g.size, g.size), jnp.float32) for g in groups)
-    return Pairs(constant, buffers(), buffers())
+    return Pairs(jnp.zeros((), jnp.int32), constant, buffers(), buffers())
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -187,22 +194,26 @@ def add_pair(
 ) -> Pairs:
     """Puts a pair of networks' arrays, by their names, into its place.
 
-    Its products are added to the constant parts: a pair that takes another's place
-    needs these begun anew (`without_constant`).
+    Places are filled in their order. A pair's products are added to the constant parts:
+    one that takes another's place needs these begun anew (`without_constant`).
     """
-    one = {name: jnp.asarray(x)[None] for name, x in source.items()}
-    other = {name: jnp.asarray(x)[None] for name, x in target.items()}
-    constant = tuple(
-        known + affinity([t for t in terms if not t.others], group, one, other, ())
-        for known, terms, group in zip(
-            pairs.constant, terms_of(groups), groups, strict=True
-        )
-    )
 
     def put(buffers: dict[str, Array], leaves: Leaves) -> dict[str, Array]:
         return {name: buffers[name].at[number].set(leaves[name]) for name in buffers}
 
-    return Pairs(constant, put(pairs.target, target), put(pairs.source, source))
+    alone = (
+        [t.occurrence for t in terms if not t.others] for terms in terms_of(groups)
+    )
+    constant = tuple(
+        known
+        + sum(
+            _products(place, group.size, target[place.leaf], source[place.leaf])
+            for place in (_moved_by(place, -1) for place in places)
+        )
+        for known, places, group in zip(pairs.constant, alone, groups, strict=True)
+    )
+    count = jnp.maximum(pairs.count, jnp.asarray(number, jnp.int32) + 1)
+    return Pairs(count, constant, put(pairs.target, target), put(pairs.source, source))
 
 
 def without_constant(pairs: Pairs) -> Pairs:
@@ -211,28 +222,80 @@ def without_constant(pairs: Pairs) -> Pairs:
 
 
 def affinity(
-    terms: list[Term] | tuple[Term, ...],
-    group: Group,
-    source: Leaves,
-    target: Leaves,
-    permutation: Permutation,
+    groups: PermutationGroups, number: int, pairs: Pairs, permutation: Permutation
 ) -> Float[Array, "units units"]:
-    """Some terms of a group's affinity: [i, j] is that of target unit i, source unit j.
+    """A group's affinity: [i, j] is that of target unit i with source unit j.
 
     Args:
-      terms: of this group.
-      group: whose units are compared.
-      source: arrays [pairs, ...] by name, not permuted.
-      target: likewise.
-      permutation: that of all groups.
+      groups: those that source and target share.
+      number: of the group.
+      pairs: their arrays.
+      permutation: that of all groups, by which the source is permuted.
     """
-    total = jnp.zeros((group.size, group.size), jnp.float32)
-    for place, others in terms:
-        moved = source[place.leaf]
-        for number, other in others:
-            moved = act(other, permutation[number], moved)
-        total += _products(place, group.size, target[place.leaf], moved)
+    total, size = pairs.constant[number], groups[number].size
+    for term in terms_of(groups)[number]:
+        if term.others:
+            total += _coupled_products(pairs, term, size, permutation)
     return total
+
+
+def _coupled_products(
+    pairs: Pairs, term: Term, size: int, permutation: Permutation
+) -> Float[Array, "units units"]:
+    """A term's products with the source permuted along the other axes."""
+    place, others = term
+    slabs = _slabs(pairs, place.leaf, [place, *(other for _, other in others)])
+    inside, *along = slabs.places
+
+    def products(target: Array, moved: Array) -> Array:
+        return _products(inside, size, target, moved)
+
+    along = [(n, other) for (n, _), other in zip(others, along, strict=True)]
+    start = jnp.zeros((size, size), jnp.float32)
+    return _sum_over(slabs, along, permutation, products, start)
+
+
+class Slabs(NamedTuple):
+    """An array's pairs, cut along the axes before all that some occurrences need.
+
+    Attributes:
+      target: [slabs, ...].
+      source: [slabs, ...].
+      places: the occurrences as they lie in a slab.
+      count: how many slabs are those of pairs that are there.
+    """
+
+    target: Array
+    source: Array
+    places: list[Occurrence]
+    count: Int[ArrayLike, ""]
+
+
+def _slabs(pairs: Pairs, leaf: str, places: list[Occurrence]) -> Slabs:
+    target, source = pairs.target[leaf], pairs.source[leaf]
+    before = min(axis for p in places for axis in (p.axis, *(a for a, _ in p.at)))
+    inside = target.shape[before:]
+    count = math.prod(target.shape[1:before]) * pairs.count
+    cut = (array.reshape(-1, *inside) for array in (target, source))
+    return Slabs(*cut, [_moved_by(place, -before) for place in places], count)
+
+
+def _sum_over(
+    slabs: Slabs,
+    along: list[tuple[int, Occurrence]],
+    permutation: Permutation,
+    function: Callable[[Array, Array], Array],
+    start: Array,
+) -> Array:
+    """The sum of `function(target, source)` over slabs, their source permuted."""
+
+    def add(index: Array, total: Array) -> Array:
+        moved = slabs.source[index]
+        for number, place in along:
+            moved = act(place, permutation[number], moved)
+        return total + function(slabs.target[index], moved)
+
+    return jax.lax.fori_loop(0, slabs.count, add, start)
 
 
 def _products(
@@ -264,22 +327,16 @@ def alignment(
     groups: PermutationGroups, pairs: Pairs, permutation: Permutation
 ) -> Float[Array, ""]:
     """The objective ⟨T, πS⟩, summed over pairs and all arrays that the groups move."""
-    constant = [
-        known[jnp.arange(len(p)), p].sum()
-        for known, p in zip(pairs.constant, permutation, strict=True)
-    ]
-    kept = PermutationGroups(
-        tuple(
-            group._replace(
-                occurrences=tuple(
-                    _behind_pairs(place)
-                    for place in group.occurrences
-                    if place.leaf in pairs.source
-                )
-            )
-            for group in groups
-        )
-    )
-    moved = permute(kept, permutation, pairs.source)
-    coupled = [(pairs.target[name] * moved[name]).sum() for name in pairs.target]
-    return jnp.asarray(sum([*constant, *coupled], start=0.0), jnp.float32)
+    total = jnp.zeros((), jnp.float32)
+    for known, p in zip(pairs.constant, permutation, strict=True):
+        total += known[jnp.arange(len(p)), p].sum()
+    for leaf in pairs.target:
+        found = [(n, place) for n, place in _occurrences(groups) if place.leaf == leaf]
+        slabs = _slabs(pairs, leaf, [_moved_by(place, 1) for _, place in found])
+        along = [(n, place) for (n, _), place in zip(found, slabs.places, strict=True)]
+        total = _sum_over(slabs, along, permutation, _inner_product, total)
+    return total
+
+
+def _inner_product(one: Array, other: Array) -> Array:
+    return (one * other).sum()

@@ -57,6 +57,18 @@ def test_the_page_shows_curves_objective_and_barriers(finished_pair):
     assert "16 units" in page
 
 
+def test_training_after_the_transfer_begins_with_what_was_transferred(finished_pair):
+    results, arrays = finished_pair.seed(0).results(), finished_pair.seed(0).arrays()
+    for method in ("naive", "gmt", "fgmt", "oracle"):
+        followed = arrays[f"followed_{method}"]
+        assert len(followed) == 5  # four epochs
+        assert followed[0] == pytest.approx(results["accuracy"][method])
+        assert followed[-1] > 0.8
+    assert arrays["standard_epochs"].tolist() == [0, 1, 2, 3, 4]
+    assert arrays["standard"][-1] == pytest.approx(results["accuracy"]["trained"])
+    assert "Training after the transfer" in finished_pair.report.read_text()
+
+
 def test_a_finished_pair_is_shown_again(finished_pair, run_main, capsys):
     assert run_main(finished_pair.root.parent, *SMOKE) == 0
     assert "is finished" in capsys.readouterr().out
@@ -68,6 +80,7 @@ def test_a_finished_pair_is_shown_again(finished_pair, run_main, capsys):
         ("train.num_seeds=3", "both must be even"),
         ("data.num_validation=0", "chosen on a validation split"),
         ("record.num_weights=10", "config.record leaves out weights"),
+        ("transfer.follow_learning_rate=-1.0", "it must be positive, or 0"),
         ("transfer.batch_size=0", "each must be at least 1"),
         ("transfer.num_micro=1000", r"1000 x 32 images, and there are 1300"),
         ("transfer.shares=cosin", "did you mean 'cosine'"),
