@@ -20,6 +20,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.study = "transfer"
     config.data.name = "digits"
     config.data.num_validation = 137
+    config.data.normalization = "range"  # pixels / 16
     config.model = ConfigDict({"name": "mlp", "hidden": (512, 512)})
     config.optimizer.learning_rate = 0.05
     config.optimizer.momentum = 0.9
