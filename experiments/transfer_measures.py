@@ -73,7 +73,17 @@ def measure_pair(
         "left_out": list(transfers["naive"].left_out),
         "statistics": statistics_used(setup),
     }
+    groups = transfers["oracle"].groups
+    permutations = {
+        "oracle": transfers["oracle"].permutations[-1],
+        "naive": transfer.identity(groups),
+    }
     arrays = {
+        "record_epochs": source.steps[1:] / setup.steps_per_epoch,
+        **{
+            f"cosine_{m}": transfer.displacement_cosines(source, target, groups, p)
+            for m, p in permutations.items()
+        },
         **{f"test_{m}": curves[m]["test"] for m in transfers},
         **{f"validation_{m}": curves[m]["validation"] for m in transfers},
         **{f"line_{m}": values for m, values in along.items()},

@@ -31,7 +31,13 @@ def _content(run: FinishedRun) -> Content:
         f"{run.document['name']}: a training trajectory on another initialisation",
         f"Pairs of seeds (target, source): "
         f"{', '.join(f'({seed}, {seed + 1})' for seed in pairs.seeds)}.",
-        [_accuracy(pairs), _matching(pairs), _lines(pairs), *_training(pairs)],
+        [
+            _accuracy(pairs),
+            *_training(pairs),
+            _matching(pairs),
+            *_assumption(pairs),
+            _lines(pairs),
+        ],
         [
             (f"test accuracy, {METHODS[method]} (%)", mean_std(_numbers(pairs, method)))
             for method in ("naive", "fgmt", "trained")
@@ -173,6 +179,23 @@ def _matching(pairs: FinishedRun) -> Section:
             )
         ],
     )
+
+
+def _assumption(pairs: FinishedRun) -> list[Section]:
+    """Nothing where only the two ends were recorded."""
+    epochs = pairs.arrays[0]["record_epochs"]
+    if len(epochs) < 2:
+        return []
+    curves = {METHODS[m]: _stacked(pairs, f"cosine_{m}") for m in ("naive", "oracle")}
+    return [
+        Section(
+            "The assumption",
+            "A transfer assumes that training moves both networks alike, up to one "
+            "permutation: the cosine of the source's displacement from record to "
+            "record, permuted as the Oracle does or not at all, with the target's.",
+            [Figure("Cosine by epoch.", figures.assumption(epochs, curves))],
+        )
+    ]
 
 
 def _lines(pairs: FinishedRun) -> Section:

@@ -1,5 +1,6 @@
 """Trajectories carried to other initialisations, up to the symmetry of the network."""
 
+from cmd_jax.transfer.assumption import displacement_cosines
 from cmd_jax.transfer.carried import Transfer
 from cmd_jax.transfer.gradient_matching import TRANSFERS, oracle, transfer
 from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
@@ -32,6 +33,7 @@ __all__ = [
     "act",
     "add_pair",
     "compose",
+    "displacement_cosines",
     "identity",
     "invert",
     "match",

@@ -111,6 +111,37 @@ def objective(sweeps: Mapping[str, Sequence[Float[ArrayLike, "_"]]]) -> bytes:
     return draw(plot, height=2.8)
 
 
+def assumption(
+    epochs: Num[ArrayLike, " records"],
+    curves: Mapping[str, Float[ArrayLike, "pairs records"]],
+) -> bytes:
+    """The cosine of the permuted source's displacements with the target's, by epoch.
+
+    Args:
+      epochs: of each record after the first.
+      curves: the cosines, by what permutes the source: "Oracle", "Naive" for nothing.
+
+    Returns:
+      An SVG image.
+
+    Example:
+      >>> import numpy as np
+      >>> from cmd_jax.transfer import figures
+      >>> cosines = {"Oracle": np.array([[0.7, 0.5]])}
+      >>> image = figures.assumption(np.array([1, 2]), cosines)
+    """
+
+    def plot(figure: Figure) -> None:
+        axes = figure.subplots()
+        for name, values in curves.items():
+            plot_mean(axes, epochs, values, color=_COLORS[name], label=name)
+        axes.axhline(0, color=MUTED, lw=0.8)
+        axes.set(xlabel="epoch", ylabel="cosine of displacements")
+        legend_above(figure, axes)
+
+    return draw(plot, height=2.8)
+
+
 def lines(
     shares: Num[ArrayLike, " points"],
     curves: Mapping[str, Float[ArrayLike, "pairs points"]],

@@ -173,7 +173,7 @@ def _solve(
     solutions = []
     for number, product in zip(numbers, products, strict=True):
         values = host.fetch(product)  # while the products behind it are formed
-        if not np.isfinite(values).all():
+        if not np.isfinite(values.sum(dtype=np.float64)):
             raise ValueError(
                 f"the affinity of group {number} is not finite: the arrays to match "
                 f"hold NaN or infinite numbers. The group is {groups[number]}"
