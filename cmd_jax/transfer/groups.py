@@ -38,6 +38,8 @@ class Occurrence(NamedTuple):
       repeats: pairs (count, stride): how often and at what distance a unit repeats.
       at: pairs (axis, index): the slice of the array in which the group acts, such as
         one layer of an array of stacked layers; empty for the whole array.
+      length: of the axis, where it holds other things beside the group's units; None
+        where they fill it.
 
     Example:
       >>> from cmd_jax.transfer import Occurrence
@@ -51,11 +53,12 @@ class Occurrence(NamedTuple):
     stride: int = 1
     repeats: tuple[tuple[int, int], ...] = ()
     at: tuple[tuple[int, int], ...] = ()
+    length: int | None = None
 
     @property
     def plain(self) -> bool:
-        """Whether the axis holds the group's units and nothing else."""
-        return (self.start, self.stride, self.repeats) == (0, 1, ())
+        """Whether the axis is the group's units, one beside the other."""
+        return self._replace(at=()) == Occurrence(self.leaf, self.axis)
 
     def places(self, size: int) -> Int[np.ndarray, "units copies"]:
         """The places of each of a group's `size` units on the axis."""
@@ -85,7 +88,7 @@ class Occurrence(NamedTuple):
         text += f" axis {self.axis}"
         if self.repeats:
             text += " as " + " x ".join(f for _, f in sorted(factors, reverse=True))
-        return text if self.start == 0 else f"{text} from {self.start}"
+        return text if self.length is None else f"{text} from {self.start}"
 
 
 class Group(NamedTuple):

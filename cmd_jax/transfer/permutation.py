@@ -176,12 +176,9 @@ def _check_occurrence(occurrence: Occurrence, size: int, found: dict) -> None:
             f"the variables have no leaf {leaf!r}, which a group moves; they have "
             f"{_listed(found)}. Give all collections that the groups were found in"
         )
-    shape = np.shape(found[leaf])
-    last = int(occurrence.places(size).max(initial=0))
-    fits = axis < len(shape) and (
-        shape[axis] == size if occurrence.plain else last < shape[axis]
-    )
-    if not fits:
+    shape, places = np.shape(found[leaf]), occurrence.places(size)
+    length = places.size if occurrence.length is None else occurrence.length
+    if axis >= len(shape) or shape[axis] != length:
         raise ValueError(
             f"leaf {leaf!r} has the shape {shape}, where a group has {size} units "
             f"({occurrence.describe(size)}): the groups are those of another network"

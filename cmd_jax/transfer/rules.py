@@ -6,7 +6,7 @@ axes along which it only sums up are left alone, all others are pinned.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from jax.extend.core import JaxprEqn
 
@@ -46,7 +46,7 @@ def pin_everything(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
     return [pinned(shape_of(result)) for result in equation.outvars]
 
 
-def without(axes: Axes, places: Sequence[int]) -> Axes:
+def without(axes: Axes, places: Sequence[SupportsIndex]) -> Axes:
     """The axes but those at some places."""
     return tuple(axis for place, axis in enumerate(axes) if place not in places)
 
@@ -56,7 +56,7 @@ def replaced(axes: Axes, place: int, axis: Axis) -> Axes:
     return (*axes[:place], axis, *axes[place + 1 :])
 
 
-def pinned_at(axes: Axes, places: Sequence[int]) -> Axes:
+def pinned_at(axes: Axes, places: Sequence[SupportsIndex]) -> Axes:
     """The axes, those at some places pinned, in what goes in and in what comes out."""
     pin(*(axes[place] for place in places))
     return tuple(

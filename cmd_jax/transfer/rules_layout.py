@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 from jax.extend.core import JaxprEqn
 
-from cmd_jax.transfer.axes import Atom, Axis, concatenation, pin, product, unify
+from cmd_jax.transfer.axes import (
+    Atom,
+    Axis,
+    Freedom,
+    concatenation,
+    pin,
+    product,
+    unify,
+)
 from cmd_jax.transfer.rules import (
     Axes,
     Rule,
@@ -49,7 +57,7 @@ def _reshape(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 
 def _concatenate(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
-    along = equation.params["dimension"]
+    along = int(equation.params["dimension"])
     for axes in operands[1:]:
         unify_all(without(operands[0], [along]), without(axes, [along]))
     joined = concatenation(axes[along] for axes in operands)
@@ -58,21 +66,21 @@ def _concatenate(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 def _pad(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
     """What is added is constant: a segment of its own, whose units are alike."""
-    result = []
-    for axis, (low, high, interior) in zip(
-        operands[0], equation.params["padding_config"], strict=True
-    ):
-        if min(low, high) < 0 or interior:
+    paddings, sizes = equation.params["padding_config"], shape_of(equation.outvars[0])
+    result = list(pinned(sizes))
+    for place, (axis, padding) in enumerate(zip(operands[0], paddings, strict=True)):
+        low, high, interior = map(int, padding)
+        if min(low, high) < 0 or interior > 0:
             pin(axis)
-            result += pinned([axis.size + low + high + interior * (axis.size - 1)])
         else:
-            result.append(concatenation([Atom(low), axis, Atom(high)]))
+            result[place] = concatenation([Atom(low), axis, Atom(high)])
     return [tuple(result)]
 
 
 def _split(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
-    along = equation.params["axis"]
-    segments = _segments(operands[0][along], equation.params["sizes"])
+    along = int(equation.params["axis"])
+    sizes = [shape_of(result)[along] for result in equation.outvars]
+    segments = _segments(operands[0][along], sizes)
     return [replaced(operands[0], along, segment) for segment in segments]
 
 

@@ -93,7 +93,8 @@ def _collect(names: tuple[str, ...], leaves: list[Axes]) -> PermutationGroups:
     layers: dict[Atom, int] = {}
     for name, axes in zip(names, leaves, strict=True):
         for number, axis in enumerate(axes):
-            for atom, occurrence in _occurrences(axis, Occurrence(name, number)):
+            whole = Occurrence(name, number)
+            for atom, occurrence in _occurrences(axis, whole, axis.size):
                 found.setdefault(atom, []).append(occurrence)
                 layers[atom] = axes[0].size
     groups: list[Group] = []
@@ -114,15 +115,18 @@ def _layer_groups(
         yield Group(size, inside)
 
 
-def _occurrences(axis: Axis, place: Occurrence) -> Iterator[tuple[Atom, Occurrence]]:
-    """The atoms of an axis, and where on it the units of each stand."""
+def _occurrences(
+    axis: Axis, place: Occurrence, length: int
+) -> Iterator[tuple[Atom, Occurrence]]:
+    """The atoms of a part of an axis, and where on all its length their units stand."""
     axis = resolve(axis)
     if isinstance(axis, Atom):
-        yield axis, place
+        yield axis, place._replace(repeats=_merged(place.repeats))
     elif isinstance(axis, Sum):
         start = place.start
         for part in axis.parts:
-            yield from _occurrences(part, place._replace(start=start))
+            segment = place._replace(start=start, length=length)
+            yield from _occurrences(part, segment, length)
             start += place.stride * part.size
     else:
         outer, inner = 1, axis.size
@@ -132,5 +136,15 @@ def _occurrences(axis: Axis, place: Occurrence) -> Iterator[tuple[Atom, Occurren
             around = (outer, stride * part.size), (inner, place.stride)
             repeats = tuple(repeat for repeat in around if repeat[0] > 1)
             within = place._replace(stride=stride, repeats=place.repeats + repeats)
-            yield from _occurrences(part, within)
+            yield from _occurrences(part, within, length)
             outer *= part.size
+
+
+def _merged(repeats: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """The same repeats in as few pairs (count, stride) as there can be."""
+    merged: list[tuple[int, int]] = []
+    for count, stride in sorted(repeats, key=lambda repeat: -repeat[1]):
+        if merged and merged[-1][1] == count * stride:
+            count *= merged.pop()[0]
+        merged.append((count, stride))
+    return tuple(merged)
