@@ -20,10 +20,28 @@ _SUBPACKAGES = (
     "trajectory",
     "transfer",
 )
-__all__ = ["baselines", "data", "models", "modes", "report", "train", "trajectory"]
+__all__ = [
+    "baselines",
+    "data",
+    "models",
+    "modes",
+    "report",
+    "train",
+    "trajectory",
+    "transfer",
+]
 
 if TYPE_CHECKING:
-    from cmd_jax import baselines, data, models, modes, report, train, trajectory
+    from cmd_jax import (
+        baselines,
+        data,
+        models,
+        modes,
+        report,
+        train,
+        trajectory,
+        transfer,
+    )
 
 
 def __getattr__(name: str) -> Any:
