@@ -7,6 +7,7 @@ method; the step t to stop at is chosen on the validation split, and reported on
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -185,7 +186,7 @@ def _transfers(
     if options.path == "recorded":
         source = source[:: _stride(len(source), options.num_steps)]
     batches = make_batches(setup, key=key)
-    known: dict[int, Mapping[str, Array]] = {}
+    known: dict[int, Any] = {}
     found = {
         method: transfer.transfer(
             source,

@@ -51,13 +51,13 @@ class Pairs(NamedTuple):
     """What is known of the pairs so far; a pytree of arrays.
 
     Attributes:
-      count: how many there are; the first of the buffers.
+      num_pairs: how many there are; the first of the buffers.
       constant: for each group the part of its affinity that no permutation changes.
       target: the arrays on which several groups act, [pairs, ...].
       source: likewise.
     """
 
-    count: Int[ArrayLike, ""]
+    num_pairs: Int[ArrayLike, ""]
     constant: tuple[Float[Array, "units units"], ...]
     target: dict[str, Float[Array, "pairs ..."]]
     source: dict[str, Float[Array, "pairs ..."]]
@@ -212,8 +212,10 @@ def add_pair(
         )
         for known, places, group in zip(pairs.constant, alone, groups, strict=True)
     )
-    count = jnp.maximum(pairs.count, jnp.asarray(number, jnp.int32) + 1)
-    return Pairs(count, constant, put(pairs.target, target), put(pairs.source, source))
+    num_pairs = jnp.maximum(pairs.num_pairs, jnp.asarray(number, jnp.int32) + 1)
+    return Pairs(
+        num_pairs, constant, put(pairs.target, target), put(pairs.source, source)
+    )
 
 
 def without_constant(pairs: Pairs) -> Pairs:
@@ -262,22 +264,23 @@ class Slabs(NamedTuple):
       target: [slabs, ...].
       source: [slabs, ...].
       places: the occurrences as they lie in a slab.
-      count: how many slabs are those of pairs that are there.
+      number: how many slabs are those of pairs that are there.
     """
 
     target: Array
     source: Array
     places: list[Occurrence]
-    count: Int[ArrayLike, ""]
+    number: Int[ArrayLike, ""]
 
 
 def _slabs(pairs: Pairs, leaf: str, places: list[Occurrence]) -> Slabs:
     target, source = pairs.target[leaf], pairs.source[leaf]
     before = min(axis for p in places for axis in (p.axis, *(a for a, _ in p.at)))
     inside = target.shape[before:]
-    count = math.prod(target.shape[1:before]) * pairs.count
-    cut = (array.reshape(-1, *inside) for array in (target, source))
-    return Slabs(*cut, [_moved_by(place, -before) for place in places], count)
+    number = math.prod(target.shape[1:before]) * pairs.num_pairs
+    target, source = (array.reshape(-1, *inside) for array in (target, source))
+    places = [_moved_by(place, -before) for place in places]
+    return Slabs(target, source, places, number)
 
 
 def _sum_over(
@@ -295,7 +298,7 @@ def _sum_over(
             moved = act(place, permutation[number], moved)
         return total + function(slabs.target[index], moved)
 
-    return jax.lax.fori_loop(0, slabs.count, add, start)
+    return jax.lax.fori_loop(0, slabs.number, add, start)
 
 
 def _products(

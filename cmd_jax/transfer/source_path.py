@@ -86,9 +86,9 @@ def source_path(
             f"unknown path {path!r}{did_you_mean(path, PATHS)}; allowed are "
             f"{', '.join(PATHS)}"
         )
-    ends = jax.device_put((trajectory[0], trajectory[len(trajectory) - 1]))
+    start, end = jax.device_put((trajectory[0], trajectory[len(trajectory) - 1]))
     if path == "linear":
-        return SourcePath(trajectory, *ends, step_shares(shares, num_steps))
+        return SourcePath(trajectory, start, end, step_shares(shares, num_steps))
     if not isinstance(shares, str) or shares != "uniform":
         raise ValueError(
             f"shares is {shares!r}, which a recorded path has no use for: leave it out"
@@ -99,7 +99,7 @@ def source_path(
             f"{num_steps} steps needs {num_steps + 1}: slice the trajectory, or take "
             f"num_steps={len(trajectory) - 1}"
         )
-    return SourcePath(trajectory, *ends, None)
+    return SourcePath(trajectory, start, end, None)
 
 
 def step_shares(shares: Any, num_steps: int) -> Float64[np.ndarray, " steps"]:

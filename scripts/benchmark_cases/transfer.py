@@ -13,7 +13,7 @@ from cmd_jax import data, models, train, transfer
 from cmd_jax.trajectory import Trajectory
 from cmd_jax.transfer import PermutationGroups
 from cmd_jax.transfer.gradients import make_gradient
-from cmd_jax.types import Array, Params
+from cmd_jax.types import Params
 
 NUM_STEPS, BATCH_SIZE = 5, 128  # of transfer_mnist_mlp
 
@@ -52,10 +52,10 @@ def _at_random(shapes: Params, seed: int) -> Params:
     )
 
 
-def _products(groups: PermutationGroups, *named: dict[str, Array]) -> functools.partial:
+def _products(groups: PermutationGroups, *named: dict[str, Any]) -> functools.partial:
     """The products of units with units that a sweep needs, and nothing else."""
 
-    def multiply(source: dict[str, Array], target: dict[str, Array]) -> list[Array]:
+    def multiply(source: dict[str, Any], target: dict[str, Any]) -> list[Any]:
         found = []
         for place in (place for group in groups for place in group.occurrences):
             one, other = target[place.leaf], source[place.leaf]
