@@ -68,4 +68,4 @@ def accuracy_barrier(
       0.3
     """
     values = np.asarray(accuracies, np.float64)
-    return (values[..., 0] + values[..., -1]) / 2 - values.min(axis=-1)
+    return np.asarray((values[..., 0] + values[..., -1]) / 2 - values.min(axis=-1))
