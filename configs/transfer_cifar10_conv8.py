@@ -61,7 +61,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.total_epochs = 1
         config.train.batch_size = 16
         config.train.num_seeds = 2
-        config.transfer.num_steps = 2
+        config.transfer.num_steps = 1
         config.transfer.batch_size = 8
         config.transfer.follow_learning_rate = 0.0
     return config

@@ -73,17 +73,9 @@ def measure_pair(
         "left_out": list(transfers["naive"].left_out),
         "statistics": statistics_used(setup),
     }
-    groups = transfers["oracle"].groups
-    permutations = {
-        "oracle": transfers["oracle"].permutations[-1],
-        "naive": transfer.identity(groups),
-    }
     arrays = {
         "record_epochs": source.steps[1:] / setup.steps_per_epoch,
-        **{
-            f"cosine_{m}": transfer.displacement_cosines(source, target, groups, p)
-            for m, p in permutations.items()
-        },
+        **_cosines(source, target, transfers),
         **{f"test_{m}": curves[m]["test"] for m in transfers},
         **{f"validation_{m}": curves[m]["validation"] for m in transfers},
         **{f"line_{m}": values for m, values in along.items()},
@@ -146,6 +138,22 @@ def _lines(
     return found
 
 
+def _cosines(
+    source: StoredTrajectory,
+    target: StoredTrajectory,
+    transfers: Mapping[str, transfer.Transfer],
+) -> dict[str, Float[np.ndarray, " steps"]]:
+    """How alike both trainings move, record by record; nothing of the ends alone."""
+    if len(source) < 3:
+        return {}
+    return {
+        f"cosine_{method}": transfer.displacement_cosines(
+            source, target, transfers[method].groups, transfers[method].permutations[-1]
+        )
+        for method in ("naive", "oracle")
+    }
+
+
 def rebasined(
     transfers: Mapping[str, transfer.Transfer],
     source: StoredTrajectory,
@@ -154,7 +162,10 @@ def rebasined(
     """The trained source, permuted as close as can be to the trained target."""
     groups = transfers["naive"].groups
     matching = transfer.weight_matching(groups, source[-1], target[-1])
-    return transfer.permute(groups, matching.permutation, source[-1])
+    return _permute(groups, matching.permutation, source[-1])
+
+
+_permute = jax.jit(transfer.permute, static_argnums=0)
 
 
 def displacement_ratio(source: StoredTrajectory) -> float:
@@ -162,9 +173,13 @@ def displacement_ratio(source: StoredTrajectory) -> float:
 
     Naive transfer depends on it: where it is large, the initialisation hardly matters.
     """
-    start, end = source[0], source[-1]
-    moved = jax.tree.map(lambda a, b: a - b, end, start)
-    return float(optax.tree.norm(moved) / optax.tree.norm(start))
+    return float(_relative_distance(source[0], source[-1]))
+
+
+@jax.jit
+def _relative_distance(start: Params, end: Params) -> Array:
+    moved = optax.tree.sub(end, start)
+    return optax.tree.norm(moved) / optax.tree.norm(start)
 
 
 def _converged(found: transfer.Transfer) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import optax
 
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.transfer.carried import Transfer
@@ -192,13 +193,16 @@ def oracle(
     blank = _blank(source, target[0], groups, path, shares, num_steps)
     trained = target[len(target) - 1]
     displacements = [
-        jax.tree.map(lambda last, first: last - first, *ends)
+        _difference(*ends)
         for ends in ((blank.path.end, blank.path.start), (trained, target[0]))
     ]
     found = weight_matching(blank.groups, *displacements)
     return dataclasses.replace(
         blank, permutations=(found.permutation,) * num_steps, matchings=(found,)
     )
+
+
+_difference = jax.jit(optax.tree.sub)
 
 
 def _blank(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from cmd_jax import host, rng, trees
-from cmd_jax.types import Key, Params, PyTree
+from cmd_jax.types import Array, Key, Params, PyTree
 
 Objective = Callable[[Params, PyTree, PyTree, Key], tuple[Any, Any]]
 """(params, state, batch, key) -> (loss, (state, aux))."""
@@ -20,7 +20,8 @@ class Gradient(NamedTuple):
     loop of the compiler's own makes gradients of convolutions slow on a CPU.
 
     Attributes:
-      add: `add(total, params, state, batch, key)`, which is donated the total.
+      add: `add(total, params, state, batch, key, share)` adds a share of a
+        micro-batch's gradient to the total, which it is donated.
       objective: in training mode, with batch statistics.
       state: what it carries along, the same for every gradient.
       key: the root of its keys, which are both networks' of a pair.
@@ -34,12 +35,12 @@ class Gradient(NamedTuple):
     def __call__(self, params: Params, batch: PyTree, step: int) -> Params:
         """Gradients of a batch with leaves [micro, batch, ...]."""
         num_micro = len(jax.tree.leaves(batch)[0])
-        total = jax.tree.map(jnp.zeros_like, params)
+        total = _zeros(params)
         for number in range(num_micro):
             micro = jax.tree.map(lambda leaf, n=number: leaf[n], batch)
             key = rng.stream(self.key, "objective", step, number)
-            total = self.add(total, params, self.state, micro, key)
-        return jax.tree.map(lambda leaf: leaf / num_micro, total)
+            total = self.add(total, params, self.state, micro, key, 1 / num_micro)
+        return total
 
     def check(self, params: Params, batch: PyTree) -> None:
         """Refuses an objective that gives no scalar.
@@ -68,10 +69,15 @@ def make_gradient(objective: Objective, state: PyTree, *, key: Key) -> Gradient:
     from cmd_jax.train.compilation import jit
 
     def add(
-        total: Params, params: Params, state: PyTree, batch: PyTree, key: Key
+        total: Params,
+        params: Params,
+        state: PyTree,
+        batch: PyTree,
+        key: Key,
+        share: float | Array,
     ) -> Params:
         gradient, _ = jax.grad(objective, has_aux=True)(params, state, batch, key)
-        return jax.tree.map(jnp.add, total, gradient)
+        return jax.tree.map(lambda sum_, g: sum_ + share * g, total, gradient)
 
     return Gradient(jit(add, donate_argnums=0), objective, state, key)
 
@@ -89,6 +95,11 @@ def check_finite(gradient: Params, *, network: str, step: int) -> None:
                 f"the gradient of leaf {name!r} of the {network} at t = {step} is not "
                 "finite: look at its weights there, and at the batch of that step"
             )
+
+
+@jax.jit
+def _zeros(params: Params) -> Params:
+    return jax.tree.map(jnp.zeros_like, params)
 
 
 @jax.jit

@@ -166,19 +166,26 @@ def no_pairs(groups: PermutationGroups, template: PyTree, num_pairs: int) -> Pai
       template: arrays like those of a pair, or their shapes.
       num_pairs: how many pairs are kept.
     """
-    leaves = flat(template)
     coupled = {
         term.occurrence.leaf
         for terms in terms_of(groups)
         for term in terms
         if term.others
     }
+    shapes = {
+        name: (num_pairs, *leaf.shape)
+        for name, leaf in flat(template).items()
+        if name in coupled
+    }
+    return _empty(groups, tuple(sorted(shapes.items())))
 
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _empty(
+    groups: PermutationGroups, shapes: tuple[tuple[str, tuple[int, ...]], ...]
+) -> Pairs:
     def buffers() -> dict[str, Array]:
-        return {
-            name: jnp.zeros((num_pairs, *leaves[name].shape), jnp.float32)
-            for name in sorted(coupled)
-        }
+        return {name: jnp.zeros(shape, jnp.float32) for name, shape in shapes}
 
     constant = tuple(jnp.zeros((g.size, g.size), jnp.float32) for g in groups)
     return Pairs(jnp.zeros((), jnp.int32), constant, buffers(), buffers())
@@ -218,6 +225,7 @@ def add_pair(
     )
 
 
+@jax.jit
 def without_constant(pairs: Pairs) -> Pairs:
     """The pairs with their constant parts begun anew."""
     return pairs._replace(constant=jax.tree.map(jnp.zeros_like, pairs.constant))

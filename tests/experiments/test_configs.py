@@ -14,9 +14,11 @@ from experiments.estimators import NAMES
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 
+LONG = ("transfer_cifar10_conv8",)  # many layers to compile
+
 # A sweep is several runs, of a config that runs on its own too.
 SMOKES = [
-    pytest.param(name, marks=[pytest.mark.slow] * (len(swept) > 1))
+    pytest.param(name, marks=[pytest.mark.slow] * (len(swept) > 1 or name in LONG))
     for name in configs.names(FOLDER)
     if (swept := configs.overrides(FOLDER / f"{name}.py"))
 ]
