@@ -52,9 +52,8 @@ def walk(
 
 def _step(equation: JaxprEqn, operands: Sequence[Axes], freedom: Freedom) -> list[Axes]:
     name = equation.primitive.name
-    if name in _CALLS:
-        (body,) = _programs(equation)
-        return walk(body, operands, freedom)
+    if name in _CALLS and len(bodies := _programs(equation)) == 1:
+        return walk(bodies[0], operands, freedom)
     if name in _CONTROL:
         return _CONTROL[name](equation, operands, freedom)
     results = _RULES.get(name, pin_everything)(equation, operands)

@@ -110,25 +110,19 @@ def _sort(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 
 _ELEMENTWISE = (
-    *(
-        "abs",
-        "acos",
-        "acosh",
-        "add",
-        "add_any",
-        "and",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-    ),
-    *("atanh", "cbrt", "ceil", "clamp", "conj", "convert_element_type", "copy"),
-    *("copy_p", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp"),
-    *("exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow", "is_finite", "le"),
-    *("lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne"),
-    *("neg", "nextafter", "not", "or", "pow", "real", "reduce_precision", "rem"),
-    *("round", "rsqrt", "select_n", "sharding_constraint", "sign", "sin", "sinh"),
-    *("sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor"),
+    *("abs", "acos", "acosh", "add", "add_any", "asin", "asinh", "atan", "atan2"),
+    *("atanh", "bessel_i0e", "bessel_i1e", "cbrt", "ceil", "clamp", "complex", "conj"),
+    *("cos", "cosh", "digamma", "div", "erf", "erf_inv", "erfc", "exp", "exp2"),
+    *("expm1", "floor", "igamma", "igammac", "imag", "integer_pow", "lgamma", "log"),
+    *("log1p", "logistic", "max", "min", "mul", "neg", "nextafter", "polygamma", "pow"),
+    *("real", "rem", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "square", "sub"),
+    *("tan", "tanh", "zeta"),
+    *("eq", "eq_to", "ge", "gt", "is_finite", "le", "le_to", "lt", "lt_to", "ne"),
+    *("select_n",),
+    *("and", "clz", "not", "or", "population_count", "shift_left"),
+    *("shift_right_arithmetic", "shift_right_logical", "xor"),
+    *("convert_element_type", "copy", "copy_p", "name", "reduce_precision"),
+    *("sharding_constraint", "stop_gradient"),
 )
 _REDUCTIONS = ("sum", "max", "min", "prod", "and", "or", "xor")
 _CUMULATIONS = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")

@@ -50,7 +50,7 @@ def _squeeze(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
 
 def _reshape(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
     result = free(shape_of(equation.outvars[0]))
-    if equation.params["dimensions"] is not None:
+    if equation.params.get("dimensions") is not None:  # transposes first
         return pin_everything(equation, operands)
     unify(product(operands[0]), product(result))
     return [result]
@@ -62,6 +62,26 @@ def _concatenate(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
         unify_all(without(operands[0], [along]), without(axes, [along]))
     joined = concatenation(axes[along] for axes in operands)
     return [replaced(operands[0], along, joined)]
+
+
+def _stack(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
+    """Each array has its own place on the new axis."""
+    for axes in operands[1:]:
+        unify_all(operands[0], axes)
+    along = int(equation.params["axis"])
+    (new,) = pinned([len(operands)])
+    return [(*operands[0][:along], new, *operands[0][along:])]
+
+
+def _unstack(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
+    along = int(equation.params["axis"])
+    pin(operands[0][along])
+    return [without(operands[0], [along]) for _ in equation.outvars]
+
+
+def _tile(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
+    copies = (Atom(int(count)) for count in equation.params["reps"])
+    return [tuple(map(product, zip(copies, operands[0], strict=True)))]
 
 
 def _pad(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
@@ -121,6 +141,18 @@ def _window(axis: Axis, size: int) -> Axis:
     return Atom(size, Freedom.PINNED)
 
 
+def _dynamic_update_slice(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
+    array, update, *_ = operands
+    result = list(pinned(shape_of(equation.outvars[0])))
+    for place, (axis, new) in enumerate(zip(array, update, strict=True)):
+        if new.size == axis.size:
+            unify(axis, new)
+            result[place] = axis
+        else:
+            pin(axis, new)
+    return [tuple(result)]
+
+
 def _gather(equation: JaxprEqn, operands: Sequence[Axes]) -> list[Axes]:
     """Windows of an array, each in the place of its index; how one looks up embeddings.
 
@@ -147,12 +179,16 @@ RULES: dict[str, Rule] = {
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
     "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update_slice,
     "gather": _gather,
     "pad": _pad,
     "reshape": _reshape,
     "slice": _slice,
     "split": _split,
     "squeeze": _squeeze,
+    "stack": _stack,
+    "tile": _tile,
     "transpose": _transpose,
+    "unstack": _unstack,
 }
 """The rule of each primitive by its name."""

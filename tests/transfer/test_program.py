@@ -17,6 +17,7 @@ from cmd_jax import transfer
 from tests.transfer.networks import shape
 
 CONSTANT = np.arange(1.0, 10.0, dtype=np.float32).reshape(3, 3) ** 2
+WEIGHTS = np.arange(1.0, 3.0, dtype=np.float32)[None, :, None]
 
 
 def between(operation, units=3, out=None):
@@ -55,6 +56,22 @@ def outer_sum(params, x):
     return jnp.tanh(x @ params["in"] @ jnp.sin(kernel)) @ params["out"]
 
 
+def scanned_and_summed(params, x):
+    """Units of stacked layers that are also seen together are shared by all layers."""
+
+    def layer(x, weights):
+        return x + jnp.tanh(x @ weights["in"]) @ weights["out"], None
+
+    x, _ = jax.lax.scan(layer, x, params)
+    return x + jnp.tanh(x @ params["in"].mean(axis=0)) @ params["out"].sum(axis=0)
+
+
+def collected(params, x):
+    """What a loop collects lies in one array, and is shared by all layers."""
+    _, maps = jax.lax.scan(lambda _, w: (None, jnp.sin(x @ w)), None, params["in"])
+    return maps.mean(axis=0) @ params["out"]
+
+
 SQUARE = {"in": (2, 3), "square": (3, 3), "out": (3, 2)}
 OUTER = {"in": (2, 3), "column": (3, 1), "row": (1, 3), "out": (3, 2)}
 
@@ -71,6 +88,17 @@ EXACT = {
     "some_units": between(lambda h: h[:, :2], out=2),
     "first_unit_for_all": between(lambda h: h * h[:, :1]),
     "twice": between(lambda h: jnp.concatenate([h, h**2], axis=1), units=2, out=4),
+    "stacked": between(
+        lambda h: sum(jnp.unstack(jnp.stack([h, h**2], axis=1) * WEIGHTS, axis=1))
+    ),
+    "written_row_by_row": between(
+        lambda h: jax.lax.fori_loop(
+            0,
+            3,
+            lambda i, y: jax.lax.dynamic_update_index_in_dim(y, jnp.sin(h[i]), i, 0),
+            jnp.zeros_like(h),
+        )
+    ),
     "padded": between(lambda h: jnp.pad(h, ((0, 0), (1, 0))), out=4),
     "similarities": between(lambda h: h @ jax.nn.softmax(h.T @ h)),
     "transposed_and_back": between(lambda h: (h.T * 2).reshape(1, 3, -1)[0].T),
@@ -90,11 +118,14 @@ EXACT = {
     "residual": (residual, SQUARE),
     "repeated": (repeated, SQUARE),
     "outer_sum": (outer_sum, OUTER),
+    "scanned_and_summed": (scanned_and_summed, {"in": (2, 2, 3), "out": (2, 3, 2)}),
     "output": (lambda params, x: x @ params["w"], {"w": (2, 3)}),
 }
 
 SOUND = {
+    "collected": (collected, {"in": (2, 2, 3), "out": (3, 2)}),
     "reversed": between(lambda h: h[:, ::-1]),
+    "tiled": between(lambda h: jnp.tile(h, (1, 2)), units=2, out=4),
     "middle_unit_for_all": between(lambda h: h * h[:, 1:2]),
     "rolled": between(lambda h: jnp.roll(h, 1, axis=1)),
     "sorted": between(lambda h: jnp.sort(h, axis=1)),

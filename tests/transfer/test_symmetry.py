@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from cmd_jax import transfer
-from tests.transfer.networks import NETWORKS
+from tests.transfer import networks, own_models
+from tests.transfer.networks import shape
+
+NETWORKS = own_models.MODELS | networks.NETWORKS
 
 
 @functools.cache
@@ -82,3 +85,44 @@ def test_the_gradient_of_a_permuted_network_is_the_permuted_gradient(name):
     for one, other in leaves:
         tolerance = 1e-5 * np.abs(other).max() + 1e-7 * largest
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+def layers(params, x):
+    return jnp.tanh(x @ params["in"]) @ params["out"]
+
+
+SHAPES = {"in": shape(2, 5), "out": shape(5, 3)}
+
+
+def test_what_has_no_influence_is_in_no_group():
+    variables = SHAPES | {"unused": shape(4, 4), "step": 3, "single": shape(1, 3)}
+    (group,) = transfer.permutation_groups(layers, variables, shape(2, 2))
+    assert described(group) == {"in 1", "out 0"}
+
+
+def test_only_shapes_matter():
+    arrays = jax.tree.map(lambda leaf: np.ones(leaf.shape), SHAPES)
+    inputs = np.ones((2, 2))
+    expected = transfer.permutation_groups(layers, SHAPES, shape(2, 2))
+    assert transfer.permutation_groups(layers, arrays, inputs) == expected
+    assert hash(expected) == hash(transfer.permutation_groups(layers, arrays, inputs))
+
+
+def test_a_function_without_symmetry_has_no_groups():
+    groups = transfer.permutation_groups(lambda w, x: x @ w, shape(2, 3), shape(2, 2))
+    assert len(groups) == 0
+
+
+def test_a_state_that_is_given_back_stays_in_place():
+    def apply(variables, x):
+        return layers(variables, x), variables["in"]
+
+    assert len(transfer.permutation_groups(apply, SHAPES, shape(2, 2))) == 0
+
+
+def test_a_leaf_that_is_no_array_is_named():
+    variables = SHAPES | {"activation": jnp.tanh}
+    with pytest.raises(
+        TypeError, match=r"'activation' of the variables is .* Close over"
+    ):
+        transfer.permutation_groups(layers, variables, shape(2, 2))
