@@ -2,10 +2,11 @@
 
 from cmd_jax.transfer.assumption import displacement_cosines
 from cmd_jax.transfer.carried import Transfer
-from cmd_jax.transfer.gradient_matching import TRANSFERS, oracle, transfer
+from cmd_jax.transfer.displacement_matching import oracle
+from cmd_jax.transfer.gradient_matching import TRANSFERS, transfer
 from cmd_jax.transfer.groups import Group, Occurrence, PermutationGroups
-from cmd_jax.transfer.matching import Matching, match, weight_matching
-from cmd_jax.transfer.pairs import Pairs, add_pair, moved_leaves, no_pairs
+from cmd_jax.transfer.matching import Matching, match
+from cmd_jax.transfer.pairs import Pairs, add_pair, no_pairs
 from cmd_jax.transfer.permutation import (
     Permutation,
     act,
@@ -16,8 +17,10 @@ from cmd_jax.transfer.permutation import (
     random_permutation,
     unfold,
 )
+from cmd_jax.transfer.re_basin import weight_matching
 from cmd_jax.transfer.source_path import PATHS, SourcePath, step_shares
 from cmd_jax.transfer.symmetry import permutation_groups
+from cmd_jax.transfer.terms import moved_leaves
 
 __all__ = [
     "PATHS",

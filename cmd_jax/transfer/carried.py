@@ -13,9 +13,9 @@ from cmd_jax import host, trees
 from cmd_jax.trajectory import Trajectory
 from cmd_jax.transfer.groups import PermutationGroups
 from cmd_jax.transfer.matching import Matching
-from cmd_jax.transfer.pairs import flat
 from cmd_jax.transfer.permutation import Permutation, permute
 from cmd_jax.transfer.source_path import SourcePath
+from cmd_jax.transfer.terms import flat, shared_groups
 from cmd_jax.types import Array, Params
 
 
@@ -85,6 +85,23 @@ class Transfer:
             ):
                 history[step] = leaf
         return Trajectory(records, np.arange(self.num_steps + 1))
+
+
+def without_permutations(
+    path: SourcePath, target_init: Params, groups: PermutationGroups
+) -> Transfer:
+    """A transfer whose permutations are yet to be found.
+
+    Raises:
+      ValueError: source and target differ in the number of units of a group.
+    """
+    target_init = jax.device_put(target_init)
+    return Transfer(shared_groups(groups, path.start, target_init), path, target_init)
+
+
+def with_one(blank: Transfer, permutation: Permutation) -> Transfer:
+    """The transfer by one permutation at all steps."""
+    return dataclasses.replace(blank, permutations=(permutation,) * blank.num_steps)
 
 
 def _carried(target: Params, source: Params) -> set[str]:

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import optax
 
 from cmd_jax.spelling import did_you_mean
-from cmd_jax.transfer.carried import Transfer
+from cmd_jax.transfer.carried import Transfer, with_one, without_permutations
 from cmd_jax.transfer.gradients import (
     Gradient,
     Objective,
@@ -29,17 +28,11 @@ from cmd_jax.transfer.gradients import (
     make_gradient,
 )
 from cmd_jax.transfer.groups import PermutationGroups
-from cmd_jax.transfer.matching import match, weight_matching
-from cmd_jax.transfer.pairs import (
-    Leaves,
-    add_pair,
-    moved_leaves,
-    no_pairs,
-    shared_groups,
-    without_constant,
-)
+from cmd_jax.transfer.matching import match
+from cmd_jax.transfer.pairs import add_pair, no_pairs, without_constant
 from cmd_jax.transfer.permutation import identity
 from cmd_jax.transfer.source_path import AnyTrajectory, source_path
+from cmd_jax.transfer.terms import Leaves, moved_leaves
 from cmd_jax.types import Key, Params, PyTree
 
 TRANSFERS = ("fgmt", "gmt", "naive")
@@ -132,7 +125,8 @@ def transfer(
             f"unknown method {method!r}{did_you_mean(method, TRANSFERS)}; allowed are "
             f"{', '.join(TRANSFERS)}"
         )
-    blank = _blank(source, target_init, groups, path, shares, num_steps)
+    way = source_path(source, path=path, shares=shares, num_steps=num_steps)
+    blank = without_permutations(way, target_init, groups)
     if not any(group.occurrences for group in blank.groups):
         warnings.warn(
             "there are no permutation groups of arrays that both networks have: the "
@@ -141,7 +135,7 @@ def transfer(
         )
         method = "naive"
     if method == "naive":
-        return _with_one(blank)
+        return with_one(blank, identity(blank.groups))
     if path == "recorded":
         warnings.warn(
             "a recorded path transfers badly where a trained network is fine-tuned; "
@@ -159,70 +153,6 @@ def transfer(
         known=None if callable(batches) else known,
         all_pairs=method == "gmt",
     )
-
-
-def oracle(
-    source: AnyTrajectory,
-    target: AnyTrajectory,
-    groups: PermutationGroups,
-    *,
-    num_steps: int,
-    path: str = "linear",
-    shares: Any = "uniform",
-) -> Transfer:
-    """The transfer by the permutation that the target's real training asks for.
-
-    It brings the source's whole displacement closest to that of the trained target,
-    which a transfer does not know: what GMT and FGMT can hope for.
-
-    Args:
-      source: the trained network's records.
-      target: those of the trained target; the first is where the transfer starts.
-      groups: the permutation groups of the network's parameters.
-      num_steps: T.
-      path: see `transfer`.
-      shares: see `transfer`.
-
-    Raises:
-      ValueError: see `transfer`.
-    """
-    if len(target) < 2:
-        raise ValueError(
-            f"the target has {len(target)} record: the oracle needs its first and last"
-        )
-    blank = _blank(source, target[0], groups, path, shares, num_steps)
-    trained = target[len(target) - 1]
-    displacements = [
-        _difference(*ends)
-        for ends in ((blank.path.end, blank.path.start), (trained, target[0]))
-    ]
-    found = weight_matching(blank.groups, *displacements)
-    return dataclasses.replace(
-        blank, permutations=(found.permutation,) * num_steps, matchings=(found,)
-    )
-
-
-_difference = jax.jit(optax.tree.sub)
-
-
-def _blank(
-    source: AnyTrajectory,
-    target_init: Params,
-    groups: PermutationGroups,
-    path: str,
-    shares: Any,
-    num_steps: int,
-) -> Transfer:
-    """A transfer without permutations."""
-    way = source_path(source, path=path, shares=shares, num_steps=num_steps)
-    target_init = jax.device_put(target_init)
-    return Transfer(shared_groups(groups, way.start, target_init), way, target_init)
-
-
-def _with_one(blank: Transfer) -> Transfer:
-    """The naive transfer."""
-    permutations = (identity(blank.groups),) * blank.num_steps
-    return dataclasses.replace(blank, permutations=permutations)
 
 
 def _drawing(

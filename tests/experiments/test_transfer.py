@@ -7,8 +7,9 @@ import pytest
 
 from cmd_jax import config as configs
 from cmd_jax import runs
-from experiments import transfer
 from experiments.setup import prepare
+from experiments.transfer_checks import FIELDS, check
+from experiments.transfer_methods import make_batches
 
 SMOKE = ("--config", "transfer_digits:smoke")
 
@@ -95,19 +96,19 @@ def test_refuses_what_is_no_transfer(override, message, run_main, tmp_path, caps
 
 def test_refuses_a_recorded_path_that_does_not_divide(config):
     config.transfer.path, config.transfer.num_steps = "recorded", 3
-    setup = prepare(config, None, {"transfer": config.transfer.to_dict()})
+    setup = prepare(config, None, {"transfer": FIELDS})
     with pytest.raises(ValueError, match=r"num_steps is 3.*4 records after the first"):
-        transfer.check(setup)
+        check(setup)
 
 
 def test_batches_are_fixed_by_the_key_and_may_be_drawn_anew(config, key):
-    setup = prepare(config, None, {"transfer": config.transfer.to_dict()})
-    kept, again = (transfer.make_batches(setup, key=key) for _ in range(2))
+    setup = prepare(config, None, {"transfer": FIELDS})
+    kept, again = (make_batches(setup, key=key) for _ in range(2))
     assert kept["inputs"].shape == (2, 1, 32, 8, 8, 1)
     assert np.array_equal(kept["inputs"], again["inputs"])
     assert not np.array_equal(kept["inputs"][0], kept["inputs"][1])
     config.transfer.resample = True
-    draw = transfer.make_batches(setup._replace(config=config), key=key)
+    draw = make_batches(setup._replace(config=config), key=key)
     first, second = draw(1, 1), draw(2, 1)
     assert first["inputs"].shape == (1, 32, 8, 8, 1)
     assert not np.array_equal(first["inputs"], second["inputs"])
