@@ -22,7 +22,13 @@ def check(setup: Setup) -> None:
     Raises:
       ValueError: names the field and what is allowed.
     """
-    config, options = setup.config, setup.config.transfer
+    _check_networks(setup)
+    _check_gradients(setup)
+    _check_path(setup)
+
+
+def _check_networks(setup: Setup) -> None:
+    config = setup.config
     if config.seed % 2 or config.train.num_seeds % 2:
         raise ValueError(
             f"config.seed is {config.seed} and config.train.num_seeds is "
@@ -38,24 +44,30 @@ def check(setup: Setup) -> None:
             "config.data.num_validation is 0: the step to stop at is chosen on a "
             "validation split"
         )
-    if min(options.batch_size, options.num_micro, options.num_steps) < 1:
+    rate = config.transfer.follow_learning_rate
+    if not 0 <= rate < float("inf"):
         raise ValueError(
-            f"config.transfer.batch_size is {options.batch_size}, num_micro "
-            f"{options.num_micro} and num_steps {options.num_steps}; each must be at "
-            "least 1"
+            f"config.transfer.follow_learning_rate is {rate}; it must be positive, or "
+            "0 to leave out training after the transfer"
         )
-    if not 0 <= options.follow_learning_rate < float("inf"):
-        raise ValueError(
-            f"config.transfer.follow_learning_rate is {options.follow_learning_rate}; "
-            "it must be positive, or 0 to leave out training after the transfer"
-        )
-    asked, available = options.batch_size * options.num_micro, setup.dataset.train
-    if asked > len(available.labels):
+
+
+def _check_gradients(setup: Setup) -> None:
+    options, available = setup.config.transfer, len(setup.dataset.train.labels)
+    for field in ("num_steps", "batch_size", "num_micro"):
+        if options[field] < 1:
+            raise ValueError(
+                f"config.transfer.{field} is {options[field]}; it must be at least 1"
+            )
+    if options.batch_size * options.num_micro > available:
         raise ValueError(
             f"config.transfer asks for batches of {options.num_micro} x "
-            f"{options.batch_size} images, and there are {len(available.labels)} to "
-            "train on"
+            f"{options.batch_size} images, and there are {available} to train on"
         )
+
+
+def _check_path(setup: Setup) -> None:
+    options = setup.config.transfer
     with about("config.transfer.shares and config.transfer.num_steps"):
         transfer.step_shares(options.shares, options.num_steps)
     if options.path not in transfer.PATHS:

@@ -50,42 +50,61 @@ def measure_pair(
     """
     test = _tester(setup, state)
     curves = _curves(test, transfers)
-    best = {m: int(curves[m]["validation"].argmax()) for m in transfers}
     singles = {"source": source[-1], "trained": target[-1], "scratch": scratch.params}
     alone = {name: host.fetch(test(params)) for name, params in singles.items()}
-    along = _lines(setup, test, source, target, transfers)
-    accuracy = {m: float(curves[m]["test"][best[m]]) for m in transfers}
-    accuracy |= {name: float(found["test"]) for name, found in alone.items()}
-    results = {
-        "accuracy": accuracy,
-        "metrics": {
-            "last_accuracy": {m: float(curves[m]["test"][-1]) for m in transfers},
-            "validation_accuracy": {
-                m: float(curves[m]["validation"][best[m]]) for m in transfers
-            },
-            "best_step": {m: float(best[m]) for m in transfers},
-            "barrier": {m: float(accuracy_barrier(v)) for m, v in along.items()},
-            "displacement_ratio": {"source": displacement_ratio(source)},
-        },
-        "converged": {m: _converged(transfers[m]) for m in _MATCHED},
-        "num_sweeps": {m: _sweeps(transfers[m]) for m in _MATCHED},
-        "groups": str(transfers["naive"].groups),
-        "left_out": list(transfers["naive"].left_out),
-        "statistics": statistics_used(setup),
+    along = _lines(test, source, target, transfers)
+    results = _accuracies(curves)
+    results["accuracy"] |= {n: float(found["test"]) for n, found in alone.items()}
+    results["metrics"] |= {
+        "barrier": {name: float(accuracy_barrier(v)) for name, v in along.items()},
+        "displacement_ratio": {"source": displacement_ratio(source)},
     }
+    results |= {**_how_matched(transfers), "statistics": statistics_used(setup)}
     arrays = {
         "record_epochs": source.steps[1:] / setup.steps_per_epoch,
         **_cosines(source, target, transfers),
         **{f"test_{m}": curves[m]["test"] for m in transfers},
         **{f"validation_{m}": curves[m]["validation"] for m in transfers},
-        **{f"line_{m}": values for m, values in along.items()},
-        **{
-            f"objective_{m}_{step}": matching.objective
-            for m in _MATCHED
-            for step, matching in enumerate(transfers[m].matchings, 1)
-        },
+        **{f"line_{name}": values for name, values in along.items()},
+        **_objectives(transfers),
     }
     return results, arrays
+
+
+def _accuracies(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """Each method's accuracy at the step that validation chooses, and at the last."""
+    best = {m: int(curve["validation"].argmax()) for m, curve in curves.items()}
+    return {
+        "accuracy": {m: float(curves[m]["test"][t]) for m, t in best.items()},
+        "metrics": {
+            "last_accuracy": {m: float(c["test"][-1]) for m, c in curves.items()},
+            "validation_accuracy": {
+                m: float(curves[m]["validation"][t]) for m, t in best.items()
+            },
+            "best_step": {m: float(t) for m, t in best.items()},
+        },
+    }
+
+
+def _how_matched(transfers: Mapping[str, transfer.Transfer]) -> dict[str, Any]:
+    found = {m: transfers[m].matchings for m in _MATCHED}
+    return {
+        "converged": {m: all(one.converged for one in found[m]) for m in _MATCHED},
+        "num_sweeps": {m: [one.num_sweeps for one in found[m]] for m in _MATCHED},
+        "groups": str(transfers["naive"].groups),
+        "left_out": list(transfers["naive"].left_out),
+    }
+
+
+def _objectives(
+    transfers: Mapping[str, transfer.Transfer],
+) -> dict[str, Float[np.ndarray, " sweeps"]]:
+    """The objective by sweep at every step."""
+    return {
+        f"objective_{method}_{step}": matching.objective
+        for method in _MATCHED
+        for step, matching in enumerate(transfers[method].matchings, 1)
+    }
 
 
 def _tester(setup: Setup, state: PyTree) -> Test:
@@ -120,7 +139,6 @@ def _curves(
 
 
 def _lines(
-    setup: Setup,
     test: Test,
     source: StoredTrajectory,
     target: StoredTrajectory,
@@ -180,11 +198,3 @@ def displacement_ratio(source: StoredTrajectory) -> float:
 def _relative_distance(start: Params, end: Params) -> Array:
     moved = optax.tree.sub(end, start)
     return optax.tree.norm(moved) / optax.tree.norm(start)
-
-
-def _converged(found: transfer.Transfer) -> bool:
-    return all(matching.converged for matching in found.matchings)
-
-
-def _sweeps(found: transfer.Transfer) -> list[int]:
-    return [matching.num_sweeps for matching in found.matchings]

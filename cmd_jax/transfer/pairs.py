@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cmd_jax.transfer.groups import Occurrence, PermutationGroups
-from cmd_jax.transfer.terms import Leaves, flat, moved_by, terms_of
+from cmd_jax.transfer.terms import Leaves, flat, terms_of
 from cmd_jax.types import Array, ArrayLike, PyTree
 
 
@@ -90,16 +90,14 @@ def add_pair(
     def put(buffers: dict[str, Array], leaves: Leaves) -> dict[str, Array]:
         return {name: buffers[name].at[number].set(leaves[name]) for name in buffers}
 
-    alone = (
-        [t.occurrence for t in terms if not t.others] for terms in terms_of(groups)
-    )
     constant = tuple(
         known
         + sum(
             unit_products(place, group.size, target[place.leaf], source[place.leaf])
-            for place in (moved_by(place, -1) for place in places)
+            for place in group.occurrences
+            if place.leaf not in pairs.target
         )
-        for known, places, group in zip(pairs.constant, alone, groups, strict=True)
+        for known, group in zip(pairs.constant, groups, strict=True)
     )
     num_pairs = jnp.maximum(pairs.num_pairs, jnp.asarray(number, jnp.int32) + 1)
     return Pairs(

@@ -34,12 +34,12 @@ def affinity(
     """
     total, size = pairs.constant[number], groups[number].size
     for term in terms_of(groups)[number]:
-        if term.others:
-            total += _coupled_products(pairs, term, size, permutation)
+        if term.occurrence.leaf in pairs.target:
+            total += _kept_products(pairs, term, size, permutation)
     return total
 
 
-def _coupled_products(
+def _kept_products(
     pairs: Pairs, term: Term, size: int, permutation: Permutation
 ) -> Float[Array, "units units"]:
     """A term's products with the source permuted along the other axes."""

@@ -82,7 +82,7 @@ def test_a_finished_pair_is_shown_again(finished_pair, run_main, capsys):
         ("data.num_validation=0", "chosen on a validation split"),
         ("record.num_weights=10", "config.record leaves out weights"),
         ("transfer.follow_learning_rate=-1.0", "it must be positive, or 0"),
-        ("transfer.batch_size=0", "each must be at least 1"),
+        ("transfer.batch_size=0", "transfer.batch_size is 0; it must be at least 1"),
         ("transfer.num_micro=1000", r"1000 x 32 images, and there are 1300"),
         ("transfer.shares=cosin", "did you mean 'cosine'"),
         ("transfer.path=straight", "allowed are linear, recorded"),

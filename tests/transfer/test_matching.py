@@ -148,6 +148,7 @@ def test_units_inside_an_axis_and_in_slices_are_matched(key):
                 ),
             ),
             Group(5, (Occurrence("dense", 1), Occurrence("stack", 2, at=((0, 1),)))),
+            Group(4, (Occurrence("stack", 1, at=((0, 2),)),)),  # alone in its layer
         )
     )
     draws = np.random.default_rng(0)
@@ -157,8 +158,11 @@ def test_units_inside_an_axis_and_in_slices_are_matched(key):
         for name, shape in shapes.items()
     }
     planted = random_permutation(groups, key=key)
-    found = weight_matching(groups, network, permute(groups, planted, network))
+    permuted = permute(groups, planted, network)
+    found = weight_matching(groups, network, permuted)
     assert arrays(found.permutation) == arrays(planted)
+    expected = sum((leaf.astype(np.float64) ** 2).sum() for leaf in network.values())
+    assert found.objective[-1] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_start_at_the_optimum_stays_there(mlp, mlp_groups, key):
