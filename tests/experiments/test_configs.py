@@ -14,7 +14,7 @@ from experiments.estimators import NAMES
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 
-LONG = ("transfer_cifar10_conv8",)  # many layers to compile
+LONG = ("transfer_cifar10_conv8", "transfer_cifar10_cifar100")  # many layers
 
 # A sweep is several runs, of a config that runs on its own too.
 SMOKES = [
