@@ -46,7 +46,7 @@ def training(pairs: FinishedPairs) -> list[Section]:
                         *("method", "after one epoch", "at the end"),
                         *("epochs to Standard's end", "pairs that never reach it"),
                     ],
-                    _training_rows(followed, standard[:, -1]),
+                    _training_rows(followed, epochs, standard),
                 )
             ],
         )
@@ -54,11 +54,13 @@ def training(pairs: FinishedPairs) -> list[Section]:
 
 
 def _training_rows(
-    followed: Mapping[str, np.ndarray], standard: np.ndarray
+    followed: Mapping[str, np.ndarray], epochs: np.ndarray, standard: np.ndarray
 ) -> list[list[Cell]]:
-    rows: list[list[Cell]] = [["Standard", None, mean_std(100 * standard), None, None]]
+    first, last = standard[:, epochs == 1], standard[:, -1]
+    plain = [mean_std(100 * values) for values in (first, last)]
+    rows: list[list[Cell]] = [["Standard", *plain, None, None]]
     for method, values in followed.items():
-        wanted = zip(values, standard, strict=True)
+        wanted = zip(values, last, strict=True)
         reached = [epochs_to_reach(curve, final) for curve, final in wanted]
         rows.append(
             [
