@@ -3,7 +3,7 @@
 Programs within the program are walked through where they are called. What a loop
 carries moves as in the iteration before; of what it scans over, each iteration sees a
 layer of its own, so that axes which are seen nowhere else may move by another
-permutation in each layer.
+permutation in each layer. A primitive without a rule pins all that it touches.
 """
 
 from collections.abc import Sequence
@@ -74,9 +74,9 @@ def _limit(arrays: Sequence[Axes], freedom: Freedom) -> None:
 
 def _cond(equation: JaxprEqn, operands: Sequence[Axes], freedom: Freedom) -> list[Axes]:
     """Each branch is walked through with the same operands, to the same results."""
-    _, *operands = operands  # which branch
+    _, *inputs = operands  # the first says which branch
     first, *others = (
-        walk(branch, operands, freedom) for branch in equation.params["branches"]
+        walk(branch, inputs, freedom) for branch in equation.params["branches"]
     )
     for other in others:
         _unify_arrays(first, other)
@@ -100,16 +100,14 @@ def _scan(equation: JaxprEqn, operands: Sequence[Axes], freedom: Freedom) -> lis
     """The layers are pinned; a layer's other axes are those of the stacked array."""
     params = equation.params
     num_consts, num_carried = params["num_consts"], params["num_carry"]
-    same, stacked = (
-        operands[: num_consts + num_carried],
-        operands[num_consts + num_carried :],
-    )
+    same = operands[: num_consts + num_carried]
+    stacked = operands[num_consts + num_carried :]
     _limit(same, freedom)
     layers = Atom(params["length"], Freedom.PINNED)
     for axes in stacked:
         unify(axes[0], layers)
-    scanned = [axes[1:] for axes in stacked]
-    results = walk(params["jaxpr"], [*same, *scanned], Freedom.PER_LAYER)
+    inside = [*same, *(axes[1:] for axes in stacked)]
+    results = walk(params["jaxpr"], inside, Freedom.PER_LAYER)
     _unify_arrays(same[num_consts:], results[:num_carried])
     made = [(layers, *axes) for axes in results[num_carried:]]
     _limit(made, freedom)

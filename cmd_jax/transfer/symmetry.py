@@ -1,12 +1,8 @@
 """The permutation groups of a network, read from its program.
 
-No list of layers is written by hand: `apply` is traced to a jaxpr, each axis of each
-array is a node, and axes that must move together are unified by the rules of the
-primitives. What is left unpinned of the variables' axes are the groups.
-
-References:
-  Ainsworth et al., Git Re-Basin: Merging Models modulo Permutation Symmetries, ICLR
-  2023, whose lists are written by hand.
+No list of layers is written by hand: `apply` is traced to a jaxpr, and axes that must
+move together are unified by the rules of its primitives. What of the variables' axes is
+then left free are the groups.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,10 +26,9 @@ def permutation_groups(
 
     Works for any function: it is traced, not run, and nothing is asked of how it was
     written. What the rules do not know is taken to be fixed, so a permutation of the
-    groups never changes the function; where no rule is missing, all groups are found.
-    Units of heads or of grouped channels move in two groups, the blocks and, alike in
-    all blocks, what is within; the hidden units of layers that are scanned over move by
-    a group for each layer.
+    groups never changes the function. Attention heads and grouped channels give two
+    groups: the blocks, and, alike in all blocks, what is within. The hidden units of
+    layers that are scanned over are a group for each layer.
 
     Args:
       apply: `apply(variables, *inputs)`, a pure function of JAX. Its inputs and all
@@ -44,8 +39,8 @@ def permutation_groups(
         is enough.
 
     Returns:
-      The groups in the order of the leaves; axes of size 1, and arrays that have no
-      influence, are in none.
+      The groups in the order of the leaves; axes of size 1, and arrays that nothing is
+      computed from, are in none.
 
     Raises:
       TypeError: a leaf of the variables is no array.

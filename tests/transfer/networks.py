@@ -30,8 +30,7 @@ def shape(*sizes: int, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
 def linen(
     module: nn.Module, inputs: jax.ShapeDtypeStruct, groups: list[list[str]]
 ) -> Network:
-    made = jax.eval_shape(module.init, jax.random.key(0), inputs)
-    variables = {name: made[name] for name in ("params", "batch_stats") if name in made}
+    variables = jax.eval_shape(module.init, jax.random.key(0), inputs)
     return Network(module.apply, variables, inputs, groups)
 
 

@@ -1,19 +1,35 @@
 """The permutation groups of the models of this project, written by hand."""
 
 from collections.abc import Callable
+from typing import Any
+
+import jax
 
 from cmd_jax import models
-from tests.transfer.networks import Network, dense, linen, norm, shape
+from tests.transfer.networks import Network, dense, norm, shape
+
+
+def own(
+    name: str, inputs: jax.ShapeDtypeStruct, lists: list[list[str]], **options: Any
+) -> Network:
+    network = models.create(name, num_classes=2, **options)
+    params, state = jax.eval_shape(network.init, jax.random.key(0), inputs)
+
+    def apply(variables: Any, inputs: jax.Array) -> jax.Array:
+        rest = dict(variables)
+        return network.apply(rest.pop("params"), rest, inputs)[0]
+
+    return Network(apply, {"params": params, **state}, inputs, lists)
 
 
 def mlp() -> Network:
     groups = [dense("dense_0", "dense_1"), dense("dense_1", "dense_2")]
-    return linen(models.MLP(3, hidden=(5, 4)), shape(2, 2, 2, 1), groups)
+    return own("mlp", shape(2, 2, 2, 1), groups, hidden=(5, 4))
 
 
 def lenet5() -> Network:
-    return linen(
-        models.LeNet5(3, width=1),
+    return own(
+        "lenet5",
         shape(2, 16, 20, 1),
         [
             dense("conv_0", "conv_1"),
@@ -21,6 +37,7 @@ def lenet5() -> Network:
             dense("dense_0", "dense_1"),
             dense("dense_1", "dense_2"),
         ],
+        width=1,
     )
 
 
@@ -43,8 +60,7 @@ def resnet18() -> Network:
         stream += [f"{blocks[1]}/conv_0/kernel 2"]
         stream += [f"{after}/conv_0/kernel 2", f"{after}/shortcut/kernel 2"]
         groups.append(stream if stage < 3 else [*stream[:-2], "dense/kernel 0"])
-    module = models.ResNet18(3, width=2, statistics="running")
-    return linen(module, shape(2, 8, 8, 1), groups)
+    return own("resnet18", shape(2, 8, 8, 1), groups, width=2, statistics="running")
 
 
 MODELS: dict[str, Callable[[], Network]] = {

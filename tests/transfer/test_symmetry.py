@@ -83,7 +83,7 @@ def test_the_gradient_of_a_permuted_network_is_the_permuted_gradient(name):
     leaves = [*zip(*map(jax.tree.leaves, (found, expected)), strict=True)]
     largest = max(np.abs(other).max() for _, other in leaves)
     for one, other in leaves:
-        tolerance = 1e-5 * np.abs(other).max() + 1e-7 * largest
+        tolerance = 3e-5 * np.abs(other).max() + 1e-7 * largest
         np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
