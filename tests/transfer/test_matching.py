@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from cmd_jax import models
 from cmd_jax.transfer import (
     Group,
     Occurrence,
@@ -16,6 +17,7 @@ from cmd_jax.transfer import (
     identity,
     match,
     no_pairs,
+    permutation_groups,
     permute,
     random_permutation,
     weight_matching,
@@ -194,3 +196,21 @@ def test_refuses_other_widths_missing_arrays_and_nan(mlp, mlp_groups):
         weight_matching(groups, broken, network)
     with pytest.raises(ValueError, match="max_sweeps is 0"):
         match(groups, stack(groups, [(network, network)]), max_sweeps=0)
+
+
+def test_groups_of_all_variables_become_those_of_the_parameters():
+    """Running statistics move with the units, and are no parameters."""
+    images = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
+    found = {}
+    for statistics in ("running", "batch"):
+        network = models.create(
+            "resnet18", num_classes=3, width=2, statistics=statistics
+        )
+        params, state = jax.eval_shape(network.init, jax.random.key(0), images)
+        found[statistics] = permutation_groups(
+            lambda v, x, apply=network.apply: apply(*v, x)[0], (params, state), images
+        )
+    moved = {place.leaf for group in found["running"] for place in group.occurrences}
+    assert any(name.startswith("1/batch_stats") for name in moved)
+    assert found["running"].within("0") == found["batch"].within("0")
+    assert len(found["running"].within("0")) == len(found["running"])
