@@ -13,11 +13,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from cmd_jax import host, processes, rng, runs
-from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Params, PyTree
 from experiments import (
     estimate,
     progress,
+    recording,
     training,
     transfer_measures,
     transfer_page,
@@ -49,11 +49,19 @@ def _finish_seed(
     setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
 ) -> None:
     """Transfers to a target; a source has nothing of its own to hand over."""
-    results = {"accuracy": {}, "metrics": {}, "statistics": statistics_used(setup)}
+    results = {
+        "accuracy": {},
+        "metrics": {},
+        "statistics": statistics_used(setup),
+        "num_records": len(setup.schedule) - 1,
+    }
     arrays: dict[str, np.ndarray] = {}
     if seed % 2 == 0:
         run = runs.RunDirectory(directory.root.parent)
-        source, target = (_open(setup, run.seed(s)) for s in (seed + 1, seed))
+        source, target = (
+            recording.open_recorded(run.seed(number), setup.template.params)
+            for number in (seed + 1, seed)
+        )
         progress.say(f"seed {seed}: transferring the training of seed {seed + 1}")
         key = rng.stream(jax.random.key(seed), "transfer")
         state = host.fetch(trained.state.state)
@@ -91,7 +99,3 @@ def _train_on(
         "standard_epochs": standard["step"] / setup.steps_per_epoch,
         "standard": standard["accuracy"],
     }
-
-
-def _open(setup: Setup, directory: runs.SeedDirectory) -> StoredTrajectory:
-    return Trajectory.open(directory.trajectory, like=setup.template.params)

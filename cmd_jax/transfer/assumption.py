@@ -47,8 +47,9 @@ def displacement_cosines(
       >>> from cmd_jax.transfer import PermutationGroups, displacement_cosines
       >>> walk = Trajectory({"w": np.float32([[0, 0], [1, 0], [1, 2]])}, np.arange(3))
       >>> back = Trajectory({"w": np.float32([[0, 0], [1, 1], [1, 0]])}, np.arange(3))
-      >>> displacement_cosines(walk, back, PermutationGroups(()), ()).round(2).tolist()
-      [0.71, -1.0]
+      >>> found = displacement_cosines(walk, back, PermutationGroups(()), ())
+      >>> [f"{cosine:.2f}" for cosine in found]
+      ['0.71', '-1.00']
 
     References:
       Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024 (arXiv
