@@ -19,7 +19,7 @@ import optax
 from ml_collections import ConfigDict
 
 from cmd_jax import files, processes, runs, train, trees
-from cmd_jax.trajectory import StoredTrajectory
+from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Params, PyTree
 from experiments import progress, recording, saved
 
