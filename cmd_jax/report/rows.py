@@ -26,7 +26,8 @@ class Row(NamedTuple):
       variant: the fields in which the run differs from that config; "" for none.
       seed: of the run.
       method: whose network, as in `results.json`: "sgd", "ema", "online", ...
-      metric: "accuracy" on the test set, "r_squared", "correlation".
+      metric: "accuracy" on the test set, "r_squared", "correlation", or another of the
+        study's own.
       value: as measured, a fraction.
       statistics: what BatchNorm used.
       epochs: of the training.
@@ -131,7 +132,14 @@ def _rows(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Accuracies, what a study gives as `metrics[metric][method]`, and CMD's fit."""
     accuracy = {(name, "accuracy"): x for name, x in results["accuracy"].items()}
+    if "metrics" in results:
+        return accuracy | {
+            (method, metric): value
+            for metric, by_method in results["metrics"].items()
+            for method, value in by_method.items()
+        }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}
     return accuracy | fit | null

@@ -8,6 +8,7 @@ from benchmark_cases import (
     subspace,
     symmetry,
     training,
+    transfer,
 )
 
 CASES = (
@@ -18,4 +19,5 @@ CASES = (
     *recording.CASES,
     *training.CASES,
     *symmetry.CASES,
+    *transfer.CASES,
 )
