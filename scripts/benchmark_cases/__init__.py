@@ -4,6 +4,7 @@ from benchmark_cases import (
     embedding,
     estimators,
     modes,
+    phase_transition,
     recording,
     subspace,
     symmetry,
@@ -18,6 +19,7 @@ CASES = (
     *subspace.CASES,
     *recording.CASES,
     *training.CASES,
+    *phase_transition.CASES,
     *symmetry.CASES,
     *transfer.CASES,
 )
