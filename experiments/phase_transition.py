@@ -33,7 +33,6 @@ _BLOCKS = {
     },
 }
 _WITHOUT = ("data", "optimizer", "record", "branch", "eval", "estimators", "log")
-_TIMED = 2  # sweeps that tell how long all of them take
 
 
 class _Setup(NamedTuple):

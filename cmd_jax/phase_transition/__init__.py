@@ -10,7 +10,7 @@ References:
   arXiv 2305.06435.
 """
 
-from cmd_jax.phase_transition.committee import CommitteeDiscrete
+from cmd_jax.phase_transition.committee_sweep import CommitteeDiscrete
 from cmd_jax.phase_transition.diagram import Diagram
 from cmd_jax.phase_transition.families import create
 from cmd_jax.phase_transition.gradient import ContinuousModel, outcomes

@@ -18,8 +18,8 @@ class Diagram(NamedTuple):
       error: the generalisation error by first passage: of a replica that passed 0, of
         all others that of the last test. A fraction of wrong output bits for greedy
         learning, a relative mean squared error for SGD.
-      stationary_error: the same on fresh data at the end of a run that was not stopped;
-        NaN where it was not measured.
+      stationary_error: the mean over the tests in the second half of a run that was not
+        stopped; NaN where it was not measured.
       passed: whether the replica reached zero error (SGD: converged).
       num_sweeps: sweeps (SGD: steps) until it passed, or in all.
       overlap: q, the gauge-invariant overlap of paths through teacher and student.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cmd_jax.phase_transition.committee import CommitteeDiscrete
+from cmd_jax.phase_transition.committee_sweep import CommitteeDiscrete
 from cmd_jax.phase_transition.gradient import ContinuousModel
 from cmd_jax.phase_transition.greedy import SparseDiscrete
 from cmd_jax.phase_transition.replicas import Model

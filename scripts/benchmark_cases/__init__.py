@@ -1,6 +1,13 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
-from benchmark_cases import estimators, modes, phase_transition, recording, training
+from benchmark_cases import (
+    estimators,
+    modes,
+    phase_transition,
+    recording,
+    symmetry,
+    training,
+)
 
 CASES = (
     *modes.CASES,
@@ -8,4 +15,5 @@ CASES = (
     *recording.CASES,
     *training.CASES,
     *phase_transition.CASES,
+    *symmetry.CASES,
 )

@@ -8,7 +8,7 @@ import pytest
 from cmd_jax.phase_transition import CommitteeDiscrete, bits, outputs
 from cmd_jax.phase_transition import committee as make_committee
 from cmd_jax.phase_transition import sweep as run_sweep
-from cmd_jax.phase_transition.committee import sweep_committee, vote
+from cmd_jax.phase_transition.committee_sweep import sweep_committee, vote
 from tests.phase_transition import sequential
 
 

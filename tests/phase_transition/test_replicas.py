@@ -61,7 +61,7 @@ def test_a_budget_that_tests_do_not_divide_is_refused(key):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("sparse", {}, "did you mean 'sparse_discrete'"),
+        ("sparse_discret", {}, "did you mean 'sparse_discrete'"),
         ("sparse_discrete", {"num_unit": 3}, "did you mean 'num_units'"),
         ("sparse_discrete", {"num_units": 3.5}, "num_units is 3.5"),
         ("sparse_discrete", {"num_units": 30}, "needs the option 'degree'"),
