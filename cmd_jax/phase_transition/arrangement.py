@@ -14,6 +14,7 @@ from cmd_jax.phase_transition import bits
 from cmd_jax.phase_transition.colouring import Classes
 from cmd_jax.phase_transition.graphs import readers
 from cmd_jax.phase_transition.sign_network import SignNetwork
+from cmd_jax.types import ArrayLike
 
 
 class Arrangement(NamedTuple):
@@ -27,11 +28,11 @@ class Arrangement(NamedTuple):
       output: the output of each edge.
     """
 
-    real: Bool[np.ndarray, "classes size"]
-    inputs: Int32[np.ndarray, "classes degree size"]
-    siblings: Int32[np.ndarray, "classes degree siblings size"]
-    edges: Int32[np.ndarray, "outputs degree"]
-    output: Int32[np.ndarray, "classes degree size"]
+    real: Bool[ArrayLike, "classes size"]
+    inputs: Int32[ArrayLike, "classes degree size"]
+    siblings: Int32[ArrayLike, "classes degree siblings size"]
+    edges: Int32[ArrayLike, "outputs degree"]
+    output: Int32[ArrayLike, "classes degree size"]
 
 
 def arrange(network: SignNetwork, classes: Classes) -> Arrangement:
@@ -64,8 +65,8 @@ def _by_slot(rows: np.ndarray, unit: np.ndarray) -> np.ndarray:
 class Weights(NamedTuple):
     """Both layers' weights in classes, as words of equal bits."""
 
-    first: UInt32[np.ndarray, "classes degree size"]
-    second: UInt32[np.ndarray, "classes degree size"]
+    first: UInt32[ArrayLike, "classes degree size"]
+    second: UInt32[ArrayLike, "classes degree size"]
 
 
 def to_classes(network: SignNetwork, classes: Classes) -> Weights:
@@ -84,7 +85,11 @@ def from_classes(
     """A network with the graphs of `network` and weights that were trained."""
     real = classes >= 0
     first, second = np.empty_like(network.first), np.empty(network.second.size, np.int8)
-    first[classes[real]] = bits.to_signs(np.moveaxis(weights.first, 1, -1)[real])
+    first[classes[real]] = bits.to_signs(
+        np.moveaxis(np.asarray(weights.first), 1, -1)[real]
+    )
     leaving = readers(network.hidden)[classes[real]]
-    second[leaving] = bits.to_signs(np.moveaxis(weights.second, 1, -1)[real])
+    second[leaving] = bits.to_signs(
+        np.moveaxis(np.asarray(weights.second), 1, -1)[real]
+    )
     return network._replace(first=first, second=second.reshape(network.second.shape))

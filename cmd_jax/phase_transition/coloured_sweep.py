@@ -17,7 +17,7 @@ from jaxtyping import Int32, Integer, UInt32
 from cmd_jax.phase_transition import bits
 from cmd_jax.phase_transition.arrangement import Arrangement, Weights
 from cmd_jax.phase_transition.patterns import Patterns
-from cmd_jax.types import Array, Key
+from cmd_jax.types import Array, ArrayLike, Key
 
 _ONES = np.uint32(0xFFFFFFFF)
 
@@ -54,7 +54,7 @@ def locate(arrangement: Arrangement, *, num_words: int) -> Places:
     _, classes, degree, size = arrangement.inputs.shape
     outputs = arrangement.edges.shape[1]
 
-    def of_edge(place: Array, *, num_rows: int) -> Array:
+    def of_edge(place: ArrayLike, *, num_rows: int) -> Array:
         """Places in the last `degree` of the rows [classes, rows, words, size]."""
         row, rest = jnp.divmod(place, size)
         group, slot = jnp.divmod(row, degree)
@@ -70,8 +70,8 @@ def locate(arrangement: Arrangement, *, num_words: int) -> Places:
     )
 
 
-def _narrow(places: Array, *, largest: int) -> Array:
-    return places.astype(jnp.uint16 if largest < 2**16 else jnp.int32)
+def _narrow(places: ArrayLike, *, largest: int) -> Array:
+    return jnp.asarray(places, jnp.uint16 if largest < 2**16 else jnp.int32)
 
 
 def _take(values: Array, places: Array) -> Array:
@@ -130,7 +130,7 @@ def sweep(
     teacher: Weights,
     student: Weights,
     patterns: Patterns,
-    valid: UInt32[Array, "replicas words"],
+    valid: UInt32[ArrayLike, "replicas words"],
     order: Int32[Array, "substeps two"],
     *,
     strict: bool,
@@ -173,8 +173,12 @@ def sweep(
     def second_layer(rows: Rows, group: Array, row: Array) -> tuple[Array, Array]:
         edge = row - degree
         siblings = fence(lambda: _take(rows, _at(places.siblings, group, edge)))
-        at_edge = siblings, _at(rows, group, row), _at(target, group, edge)
-        change = cost(*(x[:, None] for x in at_edge), jnp.asarray(_ONES))[:, 0]
+        change = cost(
+            siblings[:, None],
+            _at(rows, group, row)[:, None],
+            _at(target, group, edge)[:, None],
+            jnp.asarray(_ONES),
+        )[:, 0]
         return jnp.zeros_like(rows[:, 0, 0]), _as_words(change < limit)
 
     def visit(rows: Rows, step: Int32[Array, " two"]) -> tuple[Rows, None]:
@@ -202,7 +206,7 @@ def sweep(
     return Weights(first[..., 0, :], second[..., 0, :])
 
 
-def make_fence(valid: UInt32[Array, "replicas words"]) -> Fence:
+def make_fence(valid: UInt32[ArrayLike, "replicas words"]) -> Fence:
     """A function that computes something once.
 
     XLA CPU fuses a gather or a count into each of its readers, which compute it again.

@@ -43,7 +43,7 @@ class CommitteeProblem(NamedTuple):
 
     inputs: Int32[ArrayLike, "replicas hidden degree"]
     teacher: First
-    valid: UInt32[Array, "replicas words"]
+    valid: UInt32[ArrayLike, "replicas words"]
     examples: Array
 
 
@@ -225,7 +225,7 @@ def sweep_committee(
     return student
 
 
-def _slots(inputs: Array, first: First, patterns: Patterns) -> Slots:
+def _slots(inputs: ArrayLike, first: First, patterns: Patterns) -> Slots:
     """Weights times inputs."""
     replicas, hidden, degree = inputs.shape
     by_input = jnp.swapaxes(patterns, 1, 2)
@@ -237,7 +237,7 @@ def _at(words: Array, slot: Array) -> Array:
     return jax.lax.dynamic_index_in_dim(words, slot, 1, keepdims=False)
 
 
-def _turn(values: Array, words: Array, unit: Array, slot: Array) -> Array:
+def _turn(values: ArrayLike, words: Array, unit: Array, slot: Array) -> Array:
     """Turns one slot of one unit in every replica."""
     zero = jnp.zeros_like(unit)
     place = (zero, unit, slot, zero)[: values.ndim]

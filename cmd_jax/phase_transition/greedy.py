@@ -49,7 +49,7 @@ from cmd_jax.phase_transition.sign_network import (
     random_weights,
     sparse_network,
 )
-from cmd_jax.types import Array, Key, PyTree
+from cmd_jax.types import Array, ArrayLike, Key, PyTree
 
 
 class Problem(NamedTuple):
@@ -64,7 +64,7 @@ class Problem(NamedTuple):
 
     arrangement: Arrangement
     teacher: Weights
-    valid: UInt32[Array, "replicas words"]
+    valid: UInt32[ArrayLike, "replicas words"]
     examples: Array
 
 
@@ -219,7 +219,7 @@ def _overlap(problem: Problem, student: Weights) -> Float32[Array, " replicas"]:
     def agreement(one: Array, other: Array) -> Array:
         """Each unit's sum over its slots of the products of signs."""
         differ = ((one ^ other) & 1).astype(jnp.int32)
-        return degree - 2 * sum(differ[:, :, slot] for slot in range(degree))
+        return degree - 2 * differ.sum(axis=2)
 
     first, second = jax.tree.map(agreement, problem.teacher, student)
     real = problem.arrangement.real

@@ -63,7 +63,7 @@ def drawn_patterns(
     if replacement:
         chosen = jax.random.randint(key, (number,), 0, num_examples)
     else:  # what does not fit behind the last example is padding
-        chosen = jnp.resize(jax.random.permutation(key, num_examples), number)
+        chosen = jnp.resize(jax.random.permutation(key, num_examples), (number,))
     return bits.pack(jax.vmap(lambda i: _example(examples, i, num_units))(chosen))
 
 

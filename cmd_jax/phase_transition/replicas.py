@@ -214,15 +214,14 @@ class Sweep:
     def start(self) -> Progress:
         """Before the first sweep."""
         size = len(self._keys)
-        zeros = np.zeros(size, np.float32)
-        progress = Progress(
+        progress = Progress(  # no two of one buffer: each is donated
             state=self._initial_state,
-            sweep=np.zeros((), np.int32),
-            passed=np.zeros(size, bool),
-            error=zeros,
-            num_sweeps=np.zeros(size, np.int32),
-            overlap=zeros,
-            late_error=zeros,
+            sweep=jnp.zeros((), jnp.int32),
+            passed=jnp.zeros(size, bool),
+            error=jnp.zeros(size),
+            num_sweeps=jnp.zeros(size, jnp.int32),
+            overlap=jnp.zeros(size),
+            late_error=jnp.zeros(size),
         )
         return self._place(progress)
 
@@ -287,7 +286,9 @@ class Sweep:
 
     def _compile(self) -> Callable[[PyTree, Array, Progress], Progress]:
         replicas, whole = PartitionSpec(sharding.AXIS), PartitionSpec()
-        progress = Progress(*[replicas] * len(Progress._fields))._replace(sweep=whole)
+        progress = Progress._make([replicas] * len(Progress._fields))._replace(
+            sweep=whole
+        )
         chunk = jax.shard_map(
             self._run_chunk,
             mesh=self._mesh,

@@ -25,18 +25,8 @@ def greedy(num_units: int) -> Work:
     atexit.register(folder.cleanup)
     program = pathlib.Path(folder.name) / "greedy_sweep"
     source = FOLDER / "greedy_sweep.c"
-    subprocess.run(
-        [
-            compiler(),
-            "-O3",
-            "-march=native",
-            f"-DDEGREE={DEGREE}",
-            source,
-            "-o",
-            program,
-        ],
-        check=True,
-    )
+    options = ("-O3", "-march=native", f"-DDEGREE={DEGREE}")
+    subprocess.run(["cc", *options, source, "-o", program], check=True)
     sizes = (num_units, NUM_SWEEPS, NUM_SEEDS, *BATCH_SIZES)
     timing = [sys.executable, FOLDER / "greedy_timing.py"]
     found = last_number([program, *sizes])
@@ -64,13 +54,8 @@ def last_number(command: list, *, devices: int = 1) -> float:
     return float(done.stdout.split()[-1])
 
 
-def compiler() -> str | None:
-    """The C compiler, None if there is none."""
-    return shutil.which("cc")
-
-
 def _cases() -> tuple[Case, ...]:
-    if compiler() is None:
+    if shutil.which("cc") is None:
         print(
             "no C compiler (cc): the rows of greedy sweeps are left out",
             file=sys.stderr,
