@@ -13,6 +13,7 @@ classes    outputs of a classifier
 leaves     arrays of the parameters, in tree order
 steps      optimizer steps of a chunk
 seeds      replicas of a run
+points     mini-batch sizes of a phase diagram
 units      neurons or channels of a permutation group
 =========  ==========================================================
 """

@@ -1,9 +1,12 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
 from benchmark_cases import (
+    embedding,
     estimators,
     modes,
+    phase_transition,
     recording,
+    subspace,
     symmetry,
     training,
     transfer,
@@ -12,8 +15,11 @@ from benchmark_cases import (
 CASES = (
     *modes.CASES,
     *estimators.CASES,
+    *embedding.CASES,
+    *subspace.CASES,
     *recording.CASES,
     *training.CASES,
+    *phase_transition.CASES,
     *symmetry.CASES,
     *transfer.CASES,
 )
