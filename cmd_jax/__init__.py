@@ -19,6 +19,7 @@ _SUBPACKAGES = (
     "report",
     "train",
     "trajectory",
+    "transfer",
 )
 __all__ = [
     "baselines",
@@ -29,6 +30,7 @@ __all__ = [
     "report",
     "train",
     "trajectory",
+    "transfer",
 ]
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         report,
         train,
         trajectory,
+        transfer,
     )
 
 

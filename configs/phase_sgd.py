@@ -4,7 +4,7 @@ Paper: Marino and Ricci-Tersenghi (arXiv 2305.06435): students with real weights
 learned by SGD. The models are a reconstruction (teacher ±1/√d, tanh, linear outputs,
 mean squared error); the paper's own numbers were not available.
 Command: python experiments/run.py --config phase_sgd
-Hardware: 2 CPU cores, HARDWARE_TIME
+Hardware: 2 CPU cores, about five minutes of their time.
 Expected: learns from m = 2, 4, 9, 4, 7 on (sparse), 6 and 12 (dense N = 30 and 60);
 m_c of one linear unit, η (d - 1) / (2 - η), is 1.14, 2.67, 8, 4, 4.67, 4.14, 8.43.
 """

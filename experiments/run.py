@@ -33,6 +33,7 @@ from experiments import (  # noqa: E402
     batch_size,
     correlation_modes,
     phase_transition,
+    transfer,
 )
 from experiments.interruption import Interrupted  # noqa: E402
 from experiments.options import Options, Processes  # noqa: E402
@@ -44,6 +45,7 @@ STUDIES = {
     "batch_size": batch_size.run,
     "correlation_modes": correlation_modes.run,
     "phase_transition": phase_transition.run,
+    "transfer": transfer.run,
 }
 REFUSED = (
     ValueError,

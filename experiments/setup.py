@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, recording
+from experiments import branch, embedding, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -75,7 +75,7 @@ def prepare(
     schedule = recording.schedule(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
     )
-    optimizer = _optimizer(config, steps_per_epoch, num_steps)
+    optimizer = make_optimizer(config, steps_per_epoch, num_steps)
     preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
 
     def initial(key: Key) -> train.TrainState:
@@ -123,13 +123,15 @@ def with_dispatch(setup: Setup, dispatch: str) -> Setup:
     return setup._replace(dispatch=dispatch, evaluations=evaluations)
 
 
-def _optimizer(
-    config: ConfigDict, steps_per_epoch: int, num_steps: int
+def make_optimizer(
+    config: ConfigDict, steps_per_epoch: int, num_steps: int, **changes: Any
 ) -> optax.GradientTransformation:
-    options = config.optimizer.to_dict()
+    """The config's optimizer; `changes` replace fields of `config.optimizer`."""
+    options = config.optimizer.to_dict() | changes
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
     with about("config.optimizer"):
-        return train.create_optimizer(**options, num_steps=num_steps)
+        optimizer = train.create_optimizer(**options, num_steps=num_steps)
+    return embedding.wrap(config, optimizer, steps_per_epoch)
 
 
 def _template(

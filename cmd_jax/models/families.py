@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
@@ -10,7 +11,7 @@ from cmd_jax.models.resnet import ResNet18
 from cmd_jax.spelling import did_you_mean
 
 _DENSE = {"mlp": MLP}
-_CONVOLUTIONAL = {"lenet5": LeNet5, "resnet18": ResNet18}
+_CONVOLUTIONAL = {"conv8": Conv8, "lenet5": LeNet5, "resnet18": ResNet18}
 _FAMILIES = {**_DENSE, **_CONVOLUTIONAL}
 
 
@@ -18,10 +19,11 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """The network `name`, with options of its family.
 
     Args:
-      name: `"mlp"` (option `hidden`), `"lenet5"` (option `width`) or `"resnet18"`
-        (options `width`, `statistics`, `dtype`, `remat`).
+      name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
+        `width`), `"conv8"` (options `width`, `init_scale`) or `"resnet18"` (options
+        `width`, `statistics`, `dtype`, `remat`).
       num_classes: outputs of the network.
-      **options: fields of the family's module; see `MLP`, `LeNet5` and
+      **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8` and
         `ResNet18`.
 
     Returns:

@@ -17,12 +17,23 @@ from cmd_jax.report.tables import Cell, Table, mean_std
 
 METHODS = {
     "sgd": "SGD",
+    "embedded": "Embedded CMD",
     "ema": "EMA",
     "swa": "SWA",
     "lawa": "LAWA",
     "online": "Online CMD",
     "random_references": "Online CMD, random references",
     "cmd": "post-hoc CMD",
+    "p_sgd": "P-SGD",
+    "p_bfgs_equal": "P-BFGS (equal)",
+    "p_bfgs_long": "P-BFGS (long)",
+    "naive": "Naive",
+    "gmt": "GMT",
+    "fgmt": "FGMT",
+    "oracle": "Oracle",
+    "source": "Source",
+    "trained": "Trained target",
+    "scratch": "From scratch, equal cost",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
 

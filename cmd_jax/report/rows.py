@@ -27,7 +27,8 @@ class Row(NamedTuple):
       seed: of the run.
       method: whose network, as in `results.json`: "sgd", "ema", "online", ...; in a
         phase diagram which point, "m=8".
-      metric: "accuracy" on the test set, "r_squared", "correlation"; "error", ...
+      metric: "accuracy" on the test set, "r_squared", "correlation", or another of the
+        study's own.
       value: as measured, a fraction.
       statistics: what BatchNorm used.
       epochs: of the training; 0 where there are none.
@@ -132,6 +133,7 @@ def _rows(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Accuracies, what a study gives as `metrics[metric][method]`, and CMD's fit."""
     if "points" in results:  # of a phase diagram
         return {
             (point, metric): value
@@ -139,6 +141,12 @@ def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
             for metric, value in measured.items()
         }
     accuracy = {(name, "accuracy"): x for name, x in results["accuracy"].items()}
+    if "metrics" in results:
+        return accuracy | {
+            (method, metric): value
+            for metric, by_method in results["metrics"].items()
+            for method, value in by_method.items()
+        }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}
     return accuracy | fit | null
