@@ -10,11 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_SUBPACKAGES = ("baselines", "data", "models", "modes", "report", "train", "trajectory")
-__all__ = ["baselines", "data", "models", "modes", "report", "train", "trajectory"]
+_SUBPACKAGES = (
+    "baselines",
+    "data",
+    "least_action",
+    "models",
+    "modes",
+    "report",
+    "train",
+    "trajectory",
+)
+__all__ = [
+    "baselines",
+    "data",
+    "least_action",
+    "models",
+    "modes",
+    "report",
+    "train",
+    "trajectory",
+]
 
 if TYPE_CHECKING:
-    from cmd_jax import baselines, data, models, modes, report, train, trajectory
+    from cmd_jax import (
+        baselines,
+        data,
+        least_action,
+        models,
+        modes,
+        report,
+        train,
+        trajectory,
+    )
 
 
 def __getattr__(name: str) -> Any:

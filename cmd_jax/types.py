@@ -13,6 +13,8 @@ classes    outputs of a classifier
 leaves     arrays of the parameters, in tree order
 steps      optimizer steps of a chunk
 seeds      replicas of a run
+blocks     residual blocks of a network, in order
+stages     runs of residual blocks that share one shape
 =========  ==========================================================
 """
 

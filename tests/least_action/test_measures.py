@@ -1,0 +1,128 @@
+"""Measures of a flow against NumPy in float64, and on flows that are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cmd_jax import models
+from cmd_jax.data import Examples
+from cmd_jax.least_action import make_measure
+
+
+def _examples(batch):
+    return Examples(*(np.asarray(batch[name]) for name in ("inputs", "labels")))
+
+
+def _measure(network, batch, **options):
+    return make_measure(
+        network, _examples(batch), preprocess=jnp.asarray, batch_size=5, **options
+    )
+
+
+def test_are_those_of_numpy_whatever_the_batches(flow, euler):
+    network, params, state, batch = flow
+    found = _measure(network, batch)(params, state)
+    steps = euler(params, batch["inputs"])
+    norms = np.array([np.linalg.norm(v, axis=1) for _, v in steps])
+    starts = np.array([np.linalg.norm(x, axis=1) for x, _ in steps])
+    whole = np.linalg.norm(0.5 * sum(v for _, v in steps), axis=1)
+    expected = {
+        "energy": (norms**2).mean(axis=1),
+        "forcing": norms.mean(axis=1),
+        "relative": (norms / starts).mean(axis=1),
+        "path_length": [0.5 * norms.sum(axis=0).mean()],
+        "displacement": [whole.mean()],
+        "geodesic_index": [
+            0.25 * 4 * (norms**2).mean(axis=1).sum() / (whole**2).mean()
+        ],
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(found, name), value, rtol=1e-5)
+    np.testing.assert_allclose(found.kinetic_energy, sum(expected["energy"]), rtol=1e-5)
+    assert found.geodesic_index[0] >= 1
+
+
+def test_the_alignment_is_that_of_finite_differences(flow, euler):
+    network, params, state, batch = flow
+    found = _measure(network, batch)(params, state)
+    steps = euler(params, batch["inputs"])
+    last = {
+        f"block_{k}_{part}": params[f"block_{3}_{part}"]
+        for k in (0,)
+        for part in ("in", "out")
+    }
+
+    def losses(x):
+        """Of each point, from what the last block takes in."""
+        v = euler(last, x)[0][1]
+        first = (x + 0.5 * v).sum(axis=1) + 20
+        margin = np.where(np.asarray(batch["labels"]) == 0, first, -first)
+        return np.logaddexp(0, -margin)
+
+    x, v = steps[3]
+    shifts = 1e-5 * np.eye(2)
+    gradient = np.stack(
+        [(losses(x + shift) - losses(x - shift)) / 2e-5 for shift in shifts], axis=1
+    )
+    norms = np.linalg.norm(v, axis=1) * np.linalg.norm(gradient, axis=1)
+    moving = norms > 1e-7
+    cosines = -(v * gradient).sum(axis=1)[moving] / norms[moving]
+    assert moving.sum() >= 3
+    if moving.all():
+        np.testing.assert_allclose(found.alignment[3], cosines.mean(), rtol=1e-3)
+
+
+class _Straight:
+    """Every block moves every point by the same amount: a geodesic."""
+
+    def init(self, key, inputs):
+        raise NotImplementedError
+
+    @staticmethod
+    def flow(params, state, inputs, *, shifts=None, **_):
+        x = inputs.reshape(len(inputs), -1)
+        passages = []
+        for block, speed in enumerate(params):
+            x = x if shifts is None else x + shifts[f"block_{block}"]
+            v = speed * jnp.ones_like(x)
+            passages.append(models.Passage(x, v, 1.0))
+            x = x + v
+        return x, state, tuple(passages)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "index"),
+    [((1.0, 1.0, 1.0), 1.0), ((3.0, 0.0, 0.0), 3.0), ((2.0, -1.0, 2.0), 3.0)],
+)
+def test_the_geodesic_index_is_one_on_a_straight_path_at_constant_speed(
+    flow, speeds, index
+):
+    network = models.Network(
+        _Straight().init, _Straight.flow, False, flow=_Straight.flow
+    )
+    found = _measure(network, flow[3])(jnp.array(speeds), {})
+    np.testing.assert_allclose(found.geodesic_index, [index], rtol=1e-6)
+
+
+def test_of_stages_and_blocks_with_a_projection():
+    network = models.create("resnext50", num_classes=3, width=2, groups=2)
+    draws = np.random.default_rng(0)
+    images = jnp.asarray(draws.normal(size=(4, 8, 8, 3)), np.float32)
+    batch = {"inputs": images, "labels": jnp.array([0, 1, 2, 0])}
+    params, state = network.init(jax.random.key(0), images)
+    found = _measure(network, batch)(params, state)
+    assert found.energy.shape == (16,)
+    assert (found.energy > 0).all()
+    assert found.geodesic_index.shape == (4,)
+    projected = np.isnan(found.alignment)
+    assert np.flatnonzero(projected).tolist() == [0, 3, 7, 13]
+    assert np.abs(found.alignment[~projected]).max() <= 1
+
+
+def test_a_network_without_blocks_is_refused():
+    network = models.create("mlp", num_classes=2, hidden=(3,))
+    batch = {"inputs": jnp.zeros((2, 1, 1, 2)), "labels": jnp.zeros(2, int)}
+    params, state = network.init(jax.random.key(0), batch["inputs"])
+    with pytest.raises(ValueError, match="no residual block that keeps the dimension"):
+        _measure(network, batch)(params, state)
