@@ -12,9 +12,10 @@ from jaxtyping import Int, Int64
 from cmd_jax import host, modes
 from cmd_jax.trajectory import StoredTrajectory
 from cmd_jax.types import Array, Params
-from experiments import progress
-from experiments.setup import Setup, make_reestimate, records_whole_network
-from experiments.training import Trained
+from experiments import progress, recording
+from experiments.group_training import Trained
+from experiments.programs import make_reestimate
+from experiments.setup import Setup
 
 _MAX_TESTED = 50  # records, evenly spaced among those where the run was evaluated
 
@@ -40,7 +41,7 @@ def curves(
     NaN where an estimator had not begun. Nothing where only a part of the weights was
     recorded: such a record is no network.
     """
-    if not records_whole_network(setup):
+    if not recording.whole_network(setup.config.record):
         return {}
     records = tested_records(setup, recorded.steps)
     every = setup.config.eval.every_epochs * setup.steps_per_epoch

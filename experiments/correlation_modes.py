@@ -22,16 +22,14 @@ from experiments import (
     modes_analysis,
     modes_page,
     progress,
+    recording,
     training,
 )
 from experiments.checks import about, check_memory
-from experiments.setup import (
-    Options,
-    Setup,
-    num_recorded,
-    prepare,
-    statistics_used,
-)
+from experiments.group_training import Trained
+from experiments.options import Options
+from experiments.programs import statistics_used
+from experiments.setup import Setup, prepare
 
 _FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
 _NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
@@ -42,10 +40,11 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
     with processes.together():
         setup = prepare(config, options.data_directory, {"modes": _FIELDS})
+        params = setup.template.params
         with about("config.modes, and config.record of what config.model has"):
             modes.check_sizes(
                 num_records=len(setup.schedule) - 1,
-                num_weights=num_recorded(setup),
+                num_weights=recording.num_recorded(config.record, params),
                 **config.modes,
             )
         estimators.check(setup)
@@ -61,7 +60,7 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
 
 
 def _finish_seed(
-    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: training.Trained
+    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
 ) -> None:
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]

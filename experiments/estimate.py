@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import jax
 
 from cmd_jax import processes, runs, train, trees
-from experiments import branch, estimators, progress
-from experiments.setup import Setup, initial_states, make_chunk, record_bytes
+from experiments import branch, estimators, progress, recording
+from experiments.programs import initial_states, make_chunk
+from experiments.setup import Setup
 
 _STEPS = 10
 _SHORT = 0.1  # seconds: a shorter step is timed as one of `_STEPS`
@@ -18,10 +19,11 @@ _LONG = 3600.0  # seconds: a longer run comes with what is quicker
 def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
     """Prints parameters, steps, history, time and directory; writes nothing."""
     num_seeds, num_records = len(setup.seeds), len(setup.schedule)
-    history = num_records * record_bytes(setup)
+    params = setup.template.params
+    history = num_records * recording.num_bytes(setup.config.record, params)
     seconds = measure(setup)
     rows = (
-        ("parameters", f"{trees.count(setup.template.params):,}"),
+        ("parameters", f"{trees.count(params):,}"),
         ("seeds", ", ".join(map(str, setup.seeds))),
         ("steps", f"{setup.num_steps:,} ({setup.steps_per_epoch} an epoch)"),
         ("records", f"{num_records} a seed"),

@@ -17,8 +17,9 @@ from cmd_jax.modes.online_estimate import check_forgetting
 from cmd_jax.report import METHODS
 from cmd_jax.trajectory import Estimator, StoredTrajectory
 from cmd_jax.types import Key
+from experiments import recording
 from experiments.checks import about, check_memory
-from experiments.setup import Setup, num_recorded, records_whole_network
+from experiments.setup import Setup
 
 _AVERAGES = {"ema": baselines.ema, "swa": baselines.swa, "lawa": baselines.lawa}
 _FITTED = ("online", "random_references")
@@ -31,7 +32,7 @@ def following(setup: Setup) -> Mapping[str, ConfigDict]:
 
     None where only a part of the weights is recorded: no record is a network there.
     """
-    if not records_whole_network(setup):
+    if not recording.whole_network(setup.config.record):
         return {}
     chosen = setup.config.estimators
     return {name: chosen[name] for name in NAMES if _is_followed(chosen, name)}
@@ -133,7 +134,7 @@ def _check_fit(setup: Setup, name: str, options: ConfigDict) -> None:
     with about(f"config.modes and config.estimators.{name}"):
         modes.check_sizes(
             num_records=options.warmup_records + 1,
-            num_weights=num_recorded(setup),
+            num_weights=trees.count(setup.template.params),
             **_decomposed(setup.config, name),
         )
 

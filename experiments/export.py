@@ -13,10 +13,10 @@ import cmd_jax
 from cmd_jax import runs, trees
 from cmd_jax.trajectory import Trajectory, write_safetensors
 from cmd_jax.types import Params
-from experiments import progress, saved
+from experiments import progress, recording, saved
 from experiments.estimators import following
 from experiments.following import Following
-from experiments.setup import Setup, records_whole_network, selection
+from experiments.setup import Setup
 
 
 def check(setup: Setup, folder: pathlib.Path) -> None:
@@ -25,10 +25,11 @@ def check(setup: Setup, folder: pathlib.Path) -> None:
     Raises:
       ValueError: a record is no whole network, or `folder` is a file.
     """
-    if not records_whole_network(setup):
+    record = setup.config.record
+    if not recording.whole_network(record):
         raise ValueError(
             "--export needs records of the whole network, and this config records "
-            f"{selection(setup.config.record)!r}: leave config.record.pattern and "
+            f"{recording.selection(record)!r}: leave config.record.pattern and "
             "config.record.num_weights at their defaults"
         )
     if folder.exists() and not folder.is_dir():

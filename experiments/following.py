@@ -20,7 +20,8 @@ from cmd_jax.trajectory import Estimator, Trajectory
 from cmd_jax.types import Key, Params, PyTree
 from experiments import estimators
 from experiments.devices import state_sharding
-from experiments.setup import Setup, make_reestimate
+from experiments.programs import make_reestimate
+from experiments.setup import Setup
 
 
 class Followed(NamedTuple):

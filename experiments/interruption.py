@@ -5,6 +5,8 @@ import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+RESUME = "run the same command again to go on"
+
 
 class Interrupted(Exception):
     """The run was asked to stop, and has saved what it had."""

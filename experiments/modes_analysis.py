@@ -23,8 +23,8 @@ from cmd_jax.trajectory import (
     principal_plane,
 )
 from cmd_jax.types import Array, Key, Params, PyTree
-from experiments import progress
-from experiments.setup import Setup, records_whole_network
+from experiments import progress, recording
+from experiments.setup import Setup
 
 Arrays = dict[str, np.ndarray]
 
@@ -40,7 +40,7 @@ def grid_side(setup: Setup) -> int:
     Odd, so that the CMD point is among them. No grid of a network with more than a
     million weights, nor where only a part of the weights was recorded.
     """
-    if not records_whole_network(setup):
+    if not recording.whole_network(setup.config.record):
         return 0
     size = trees.count(setup.template.params)
     return next((side for most, side in _SIDES.items() if size <= most), 0)

@@ -31,8 +31,8 @@ from cmd_jax import config as configs  # noqa: E402
 from cmd_jax import files, processes  # noqa: E402
 from experiments import correlation_modes  # noqa: E402
 from experiments.interruption import Interrupted  # noqa: E402
+from experiments.options import Options, Processes  # noqa: E402
 from experiments.progress import say  # noqa: E402
-from experiments.setup import Options, Processes  # noqa: E402
 
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"

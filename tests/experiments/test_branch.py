@@ -14,7 +14,8 @@ from cmd_jax.checkpoints import read_checkpoint
 from cmd_jax.train import TrainState
 from cmd_jax.trajectory import Trajectory
 from experiments import branch, correlation_modes
-from experiments.setup import initial_states, make_reestimate, prepare
+from experiments.programs import initial_states, make_reestimate
+from experiments.setup import prepare
 
 STUDY = {"modes": correlation_modes._FIELDS}
 ADAM = (

@@ -7,7 +7,6 @@ import pytest
 
 from cmd_jax import host, train
 from cmd_jax.trajectory import Trajectory
-from experiments import training
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -44,7 +43,7 @@ def probe(monkeypatch):
         probe.start()
         return loop(states, chunk, [*hooks, probe], **options)
 
-    monkeypatch.setattr(training.train, "train", watched)
+    monkeypatch.setattr(train, "train", watched)
     yield probe
     jax.monitoring.clear_event_listeners()
 
