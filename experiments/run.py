@@ -29,14 +29,17 @@ from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from cmd_jax import config as configs  # noqa: E402
 from cmd_jax import files, processes  # noqa: E402
-from experiments import correlation_modes  # noqa: E402
+from experiments import correlation_modes, least_action  # noqa: E402
 from experiments.interruption import Interrupted  # noqa: E402
 from experiments.options import Options, Processes  # noqa: E402
 from experiments.progress import say  # noqa: E402
 
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"
-STUDIES = {"correlation_modes": correlation_modes.run}
+STUDIES = {
+    "correlation_modes": correlation_modes.run,
+    "least_action": least_action.run,
+}
 REFUSED = (
     ValueError,
     TypeError,

@@ -26,6 +26,7 @@ from cmd_jax.report import (
     mean_std,
     write_page,
 )
+from experiments import least_action_comparison, study_page
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,15 +62,21 @@ def write_report(path: pathlib.Path, finished: Sequence[FinishedRun]) -> None:
     write_page(
         path,
         "Runs, side by side",
-        [
-            _summary(lines),
-            _differences(lines),
-            _curves(finished, lines),
-            _runs(finished, lines),
-        ],
+        [*_sections(finished, lines), _runs(finished, lines)],
         subtitle=f"All with {' '.join(shared)}." if shared else "",
         highlights=[(line.label, _headline(line)) for line in lines],
     )
+
+
+def _sections(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Section]:
+    """Those of the study, if all runs are of one that has its own."""
+    studies = {run.directory.config()["config"]["study"] for run in finished}
+    if studies == {"least_action"}:
+        pairs = zip(finished, lines, strict=True)
+        return least_action_comparison.sections(
+            {line.label: study_page.read(run.directory) for run, line in pairs}
+        )
+    return [_summary(lines), _differences(lines), _curves(finished, lines)]
 
 
 def _shared_fields(finished: Sequence[FinishedRun]) -> list[str]:
@@ -86,7 +93,9 @@ def _line(run: FinishedRun, shared: Sequence[str]) -> Line:
 
 
 def _headline(line: Line) -> str:
-    return mean_std(list(line.accuracies("sgd").values())) or "not tested"
+    """The accuracy of the training itself, at its end."""
+    last = line.accuracies("sgd") or line.accuracies("last")
+    return mean_std(list(last.values())) or "not tested"
 
 
 def _summary(lines: Sequence[Line]) -> Section:

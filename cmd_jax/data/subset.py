@@ -5,6 +5,7 @@ seed's key; or stratified, with the classes in the shares that they have there.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,18 @@ from jaxtyping import Int
 from cmd_jax.rng import stream
 from cmd_jax.types import Array, Key
 
-Subset = Callable[[Key], Int[Array, " taken"]]
+
+class Subset(NamedTuple):
+    """The draw of a seed's training set.
+
+    Attributes:
+      size: its number of examples.
+      draw: `draw(key)`: the rows of the whole training set that are in it, in an order
+        that says nothing, by the seed's root key; it can be traced.
+    """
+
+    size: int
+    draw: Callable[[Key], Int[Array, " taken"]]
 
 
 def make_subset(
@@ -33,8 +45,7 @@ def make_subset(
       stratified: whether every class has its share, up to one example.
 
     Returns:
-      `subset(key)`: the rows of one seed's subset, in an order that says nothing;
-      `key` is the seed's root key, its stream "subset" is used. It can be traced.
+      The draw, from the stream "subset" of a seed's root key.
 
     Raises:
       ValueError: the subset is larger than the training set, or smaller than the number
@@ -45,7 +56,7 @@ def make_subset(
       >>> from cmd_jax import data
       >>> labels = np.repeat(np.arange(2), 50)
       >>> subset = data.make_subset(labels, 10, num_classes=2, stratified=True)
-      >>> np.bincount(labels[subset(jax.random.key(0))]).tolist()
+      >>> np.bincount(labels[subset.draw(jax.random.key(0))]).tolist()
       [5, 5]
     """
     if not num_classes <= size <= len(labels):
@@ -55,7 +66,7 @@ def make_subset(
         )
     num_examples = len(labels)
 
-    def subset(key: Key) -> Int[Array, " taken"]:
+    def draw(key: Key) -> Int[Array, " taken"]:
         order = jax.random.permutation(stream(key, "subset"), num_examples)
         if not stratified:
             return order[:size]
@@ -67,4 +78,4 @@ def make_subset(
         place = (jnp.cumsum(members, axis=0) - 0.5) / members.sum(axis=0, keepdims=True)
         return jnp.sum(jnp.where(members, place, 0), axis=1)
 
-    return subset
+    return Subset(size, draw)

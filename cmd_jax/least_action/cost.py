@@ -16,12 +16,12 @@ REDUCTIONS = ("sum", "mean", "norm")
 
 
 def transport_cost(
-    residues: Sequence[Float[Array, "batch *features"]], *, reduction: str = "sum"
+    residues: Sequence[Array], *, reduction: str = "sum"
 ) -> Float[Array, ""]:
     """The transport cost of a batch.
 
     Args:
-      residues: v_k of each block, without the step h.
+      residues: v_k of each block, [batch, ...], without the step h.
       reduction: over the features of an example. `"sum"` is the paper's formula;
         `"mean"` divides the cost of a block by its number of features, as the released
         image code does; both are means over the batch. `"norm"` is the un-squared norm

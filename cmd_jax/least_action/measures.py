@@ -112,13 +112,9 @@ def make_measure(
 
     def measure(params: Params, state: PyTree) -> FlowMeasures:
         params, state = place((params, state), mesh)
-        starts = range(0, num_examples, batch_size)
         batches = (
-            place(
-                (x[start : start + batch_size] for x in examples),
-                mesh,
-            )
-            for start in starts
+            place(tuple(x[start : start + batch_size] for x in examples), mesh)
+            for start in range(0, num_examples, batch_size)
         )
         parts = [host.fetch(sums(params, state, *batch)) for batch in batches]
         total = jax.tree.map(lambda *parts: sum(map(np.float64, parts)), *parts)

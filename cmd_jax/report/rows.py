@@ -26,7 +26,8 @@ class Row(NamedTuple):
       variant: the fields in which the run differs from that config; "" for none.
       seed: of the run.
       method: whose network, as in `results.json`: "sgd", "ema", "online", ...
-      metric: "accuracy" on the test set, "r_squared", "correlation".
+      metric: "accuracy" on the test set, "r_squared", "correlation", or what a study
+        gives among its results as `measures`.
       value: as measured, a fraction.
       statistics: what BatchNorm used.
       epochs: of the training.
@@ -138,6 +139,12 @@ def _rows(
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     accuracy = {(name, "accuracy"): x for name, x in results["accuracy"].items()}
+    if "measures" in results:
+        return accuracy | {
+            (method, metric): value
+            for method, measured in results["measures"].items()
+            for metric, value in measured.items()
+        }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}
     return accuracy | fit | null

@@ -117,7 +117,7 @@ def make_chunk(
     """
     _check(dispatch, placement, batch_size, mesh)
     groups = [tuple(keys)] if vectorize else [(key,) for key in keys]
-    rows = _rows(examples, subset)
+    rows = Rows(len(examples.labels), subset)
     feed = (
         DeviceFeed(examples, rows, batch_size=batch_size, mesh=mesh)
         if placement == "device"
@@ -168,12 +168,6 @@ def _check(dispatch: str, placement: str, batch_size: int, mesh: Mesh | None) ->
             f"a batch of {batch_size} examples cannot be split over {mesh.size} "
             "devices; allowed are numbers of devices that divide it"
         )
-
-
-def _rows(examples: Examples, subset: Subset | None) -> Rows:
-    if subset is None:
-        return Rows(len(examples.labels))
-    return Rows(jax.eval_shape(subset, jax.random.key(0)).shape[0], subset)
 
 
 def _batch_shapes(examples: Examples, batch_size: int) -> Any:

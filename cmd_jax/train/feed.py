@@ -7,10 +7,11 @@ fit there stays on the host: a thread gathers and moves the batches of the next 
 while the device is at work on this one, so two chunks of batches are on the device.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,21 +47,21 @@ def choose_placement(num_bytes: int, device_memory: int | None) -> str:
     return "device" if fits else "host"
 
 
-class Rows(NamedTuple):
-    """Which examples a seed trains on.
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows of the training set that a seed trains on: all, or those of a subset."""
 
-    Attributes:
-      number: of examples in an epoch, its remainder included.
-      subset: draws them by the seed's key; None for all.
-    """
-
-    number: int
+    num_examples: int
     subset: Subset | None = None
 
+    def __len__(self) -> int:
+        """How many they are."""
+        return self.num_examples if self.subset is None else self.subset.size
+
     def order(self, key: Key, epoch: int | Int[Array, ""]) -> Int[Array, " taken"]:
-        """The rows of the training set in the order of an epoch; it can be traced."""
-        order = epoch_permutation(key, epoch, self.number)
-        return order if self.subset is None else self.subset(key)[order]
+        """The rows in the order of an epoch; it can be traced."""
+        order = epoch_permutation(key, epoch, len(self))
+        return order if self.subset is None else self.subset.draw(key)[order]
 
 
 class DeviceFeed:
@@ -88,11 +89,11 @@ class DeviceFeed:
 
     def begin(self, key: Key, step: Int[Array, ""]) -> Int[Array, " taken"]:
         """The order of the epoch that `step` lies in; traced."""
-        return self._rows.order(key, step // (self._rows.number // self._batch_size))
+        return self._rows.order(key, step // (len(self._rows) // self._batch_size))
 
     def batch(self, order: Array, step: Int[Array, ""], data: PyTree) -> Batch:
         """The batch of a step; traced."""
-        number = step % (self._rows.number // self._batch_size)
+        number = step % (len(self._rows) // self._batch_size)
         index = batch_indices(order, number, batch_size=self._batch_size)
         images, labels = (jnp.take(x, index, axis=0) for x in data)
         if self._mesh is None:
@@ -157,7 +158,7 @@ class HostFeed:
         return [_drain(batches) for batches in groups]
 
     def _load(self, start: int, count: int) -> list[deque[Batch]]:
-        steps_per_epoch = self._rows.number // self._batch_size
+        steps_per_epoch = len(self._rows) // self._batch_size
         epoch, first = divmod(start, steps_per_epoch)
         return [
             deque(

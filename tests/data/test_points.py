@@ -1,4 +1,4 @@
-"""Circles and moons: scikit-learn's points, split once and for all, taken as they are."""
+"""Circles and moons: scikit-learn's points, split once, and taken as they are."""
 
 import numpy as np
 import pytest

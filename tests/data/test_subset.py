@@ -12,7 +12,7 @@ LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(4), [40, 20, 2
 @pytest.mark.parametrize("stratified", [False, True])
 def test_draws_without_replacement_and_by_the_key(stratified):
     subset = data.make_subset(LABELS, 30, num_classes=4, stratified=stratified)
-    draws = [np.asarray(subset(jax.random.key(seed))) for seed in (0, 0, 1)]
+    draws = [np.asarray(subset.draw(jax.random.key(seed))) for seed in (0, 0, 1)]
     assert all(len(np.unique(rows)) == 30 for rows in draws)
     assert (draws[0] == draws[1]).all()
     assert set(draws[0]) != set(draws[2])
@@ -22,7 +22,7 @@ def test_draws_without_replacement_and_by_the_key(stratified):
 
 def test_a_uniform_subset_takes_every_example_alike():
     subset = data.make_subset(LABELS, 50, num_classes=4)
-    rows = jax.vmap(subset)(jax.random.split(jax.random.key(0), 400))
+    rows = jax.vmap(subset.draw)(jax.random.split(jax.random.key(0), 400))
     shares = np.bincount(np.ravel(rows), minlength=100) / 400
     assert abs(shares - 0.5).max() < 5 * 0.025
 
@@ -30,8 +30,8 @@ def test_a_uniform_subset_takes_every_example_alike():
 def test_side_by_side_is_one_by_one():
     subset = data.make_subset(LABELS, 10, num_classes=4, stratified=True)
     keys = jax.random.split(jax.random.key(0), 3)
-    together = jax.vmap(subset)(keys)
-    np.testing.assert_array_equal(together, [subset(key) for key in keys])
+    together = jax.vmap(subset.draw)(keys)
+    np.testing.assert_array_equal(together, [subset.draw(key) for key in keys])
 
 
 @pytest.mark.parametrize("size", [3, 101])

@@ -1,0 +1,220 @@
+"""The study of LAP: train along the path of least action, measure the flow, report.
+
+A run is one of three variants: the multiplier's, a fixed weight of the transport cost,
+or vanilla, whose cost is told and not minimised. Its network is tested at the end and
+at the evaluation that was best on the validation split; its flow is measured on the
+test set at the end (arXiv 2009.08372, section 4).
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from cmd_jax import data, host, least_action, models, processes, runs, train
+from experiments import estimate, least_action_page, progress, training
+from experiments.checks import about
+from experiments.group_training import Trained
+from experiments.options import Options
+from experiments.setup import Setup, prepare
+
+_FIELDS = {
+    "variant": "",
+    "initial": 1.0,
+    "rate": 1.0,
+    "every": 1,
+    "maximum": 1.0,
+    "weight": 0.0,
+    "reduction": "",
+    "num_train": 0,
+    "stratified": False,
+    "num_assigned": 0,
+}
+_VARIANTS = ("vanilla", "multiplier", "fixed weight")
+_MULTIPLIER = ("initial", "rate", "every", "maximum", "reduction")
+
+
+def run(name: str, config: ConfigDict, options: Options) -> None:
+    """Runs the study for the seeds of `config`."""
+    with processes.together():
+        setup = prepare(
+            config,
+            options.data_directory,
+            {"least_action": _FIELDS},
+            wrap=lambda network, objective: _wrap(config, network, objective),
+            draw=lambda dataset: _draw(config, dataset),
+        )
+        _check_flow(setup)
+    if options.dry_run:
+        directory = training.run_directory(setup, name, options)
+        estimate.describe(setup, name, directory)
+        return
+    training.run_seeds(
+        setup, name, options, finish=_finish_seed, report=least_action_page.write
+    )
+
+
+def _wrap(
+    config: ConfigDict, network: models.Network, objective: train.Objective
+) -> tuple[models.Network, train.Objective]:
+    block = config.least_action
+    with about("config.least_action"):
+        if block.variant not in _VARIANTS:
+            raise ValueError(
+                f"variant={block.variant!r}; allowed are {', '.join(_VARIANTS)}"
+            )
+        if block.variant == "multiplier":
+            chosen: dict[str, Any] = {name: block[name] for name in _MULTIPLIER}
+        else:
+            weight = block.weight if block.variant == "fixed weight" else 0.0
+            chosen = {"fixed": weight, "reduction": block.reduction}
+        objective, init_state = least_action.regularize(objective, **chosen)
+    return least_action.carry_state(network, init_state), objective
+
+
+def _draw(config: ConfigDict, dataset: data.Dataset) -> data.Subset | None:
+    block = config.least_action
+    if not block.num_train:
+        return None
+    with about("config.least_action.num_train"):
+        return data.make_subset(
+            dataset.train.labels,
+            block.num_train,
+            num_classes=dataset.num_classes,
+            stratified=block.stratified,
+        )
+
+
+def _check_flow(setup: Setup) -> None:
+    """Refuses a network without a flow, before the run; nothing is computed."""
+    inputs = jax.eval_shape(setup.preprocess, setup.dataset.test.inputs[:1])
+    template = setup.template
+    flow = setup.network.flow
+    shapes = flow and jax.eval_shape(flow, template.params, template.state, inputs)
+    if not (shapes and shapes[2]):
+        raise ValueError(
+            f"config.model.name is {setup.config.model.name!r}, a network with no "
+            "block that keeps the dimension: there is no flow to move along. Take "
+            "one_rep, resnet110, resnext50 or point_resnet"
+        )
+    if setup.config.least_action.num_assigned < 0:
+        raise ValueError("config.least_action.num_assigned must not be negative")
+
+
+def _finish_seed(
+    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
+) -> None:
+    progress.say(f"seed {seed}: measuring the flow")
+    state = trained.state
+    measures = least_action.make_measure(
+        setup.network,
+        setup.dataset.test,
+        preprocess=setup.preprocess,
+        batch_size=setup.config.eval.batch_size,
+        mesh=setup.mesh,
+    )(state.params, state.state)
+    clouds, labels = _clouds(setup, state)
+    gaps = [least_action.assignment_gap(cloud[0], cloud[-1]) for cloud in clouds]
+    multiplier = _multiplier(setup, seed, state)
+    with processes.together():
+        if processes.is_primary():
+            curves = _curves(directory)
+            accuracy = _accuracies(curves)
+            directory.finish(
+                {
+                    "accuracy": accuracy,
+                    "best_epoch": _best_epoch(curves),
+                    "measures": {"last": _numbers(measures, gaps, multiplier)},
+                    "statistics": _statistics(state),
+                },
+                {
+                    **curves,
+                    **measures._asdict(),
+                    "assignment_gap": np.array(gaps),
+                    **_points(clouds, labels),
+                },
+            )
+
+
+def _clouds(
+    setup: Setup, state: train.TrainState
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The first test examples before and after each block, and their classes."""
+    test = setup.dataset.test
+    number = setup.config.least_action.num_assigned
+    inputs = setup.preprocess(test.inputs[:number])
+    params, carried = host.fetch((state.params, state.state))
+    clouds = least_action.make_clouds(setup.network)(params, carried, inputs)
+    return host.fetch(clouds) if number else [], test.labels[:number]
+
+
+def _multiplier(setup: Setup, seed: int, state: train.TrainState) -> float | None:
+    """λ at the end; None where there is none. Says so where it reached its maximum."""
+    if not isinstance(state.state, least_action.LeastActionState):
+        return None
+    value = float(host.fetch(state.state.multiplier.value))
+    if value >= setup.config.least_action.maximum:
+        progress.say(
+            f"seed {seed}: the multiplier reached config.least_action.maximum, "
+            f"{value:g}: the task was not solved, and the transport term has faded"
+        )
+    return value
+
+
+def _curves(directory: runs.SeedDirectory) -> dict[str, np.ndarray]:
+    """The metrics by epoch: of the evaluations, and of training between two rows."""
+    rows = train.MetricsFile(directory.metrics).read()
+    found = {}
+    for part, marker in (("tested", "test/accuracy"), ("trained", "train/loss")):
+        chosen = [row for row in rows if marker in row]
+        names = [name for name in chosen[-1] if name not in ("step", "epoch")]
+        kept = [n for n in names if n.startswith("train/") == (part == "trained")]
+        found[f"{part}_epochs"] = np.array([row["epoch"] for row in chosen])
+        for name in kept:
+            found[name] = np.array([row[name] for row in chosen])
+    return found
+
+
+def _accuracies(curves: dict[str, np.ndarray]) -> dict[str, float]:
+    """Test accuracy at the end, and where the validation split says to stop."""
+    test = curves["test/accuracy"]
+    accuracy = {"last": float(test[-1])}
+    if "validation/accuracy" in curves:
+        accuracy["best"] = float(test[curves["validation/accuracy"].argmax()])
+    return accuracy
+
+
+def _best_epoch(curves: dict[str, np.ndarray]) -> float | None:
+    if "validation/accuracy" not in curves:
+        return None
+    return float(curves["tested_epochs"][curves["validation/accuracy"].argmax()])
+
+
+def _numbers(
+    measures: least_action.FlowMeasures, gaps: list[float], multiplier: float | None
+) -> dict[str, float]:
+    """One number a measure: a sum over blocks or stages, or a mean over stages."""
+    numbers = {
+        "kinetic_energy": measures.kinetic_energy,
+        "path_length": float(measures.path_length.sum()),
+        "geodesic_index": float(measures.geodesic_index.mean()),
+    }
+    if gaps:
+        numbers["assignment_gap"] = float(np.mean(gaps))
+    if multiplier is not None:
+        numbers["multiplier"] = multiplier
+    return numbers
+
+
+def _statistics(state: train.TrainState) -> str:
+    if "batch_stats" in least_action.inner_state(state.state):
+        return "running, as gathered in training"
+    return "none, the network has no BatchNorm"
+
+
+def _points(clouds: list[np.ndarray], labels: np.ndarray) -> dict[str, np.ndarray]:
+    """The clouds where they can be drawn: a flow in the plane."""
+    if len(clouds) != 1 or clouds[0].shape[-1] != 2:
+        return {}
+    return {"cloud": clouds[0], "cloud_labels": labels}
