@@ -1,7 +1,7 @@
 """Collects finished runs in `results/<config>.csv`, and makes the tables from those.
 
     python scripts/make_tables.py runs/lenet5-1a2b3c4d          # collect, then tables
-    python scripts/make_tables.py --from results --readme       # tables and README
+    python scripts/make_tables.py --from results --readme       # also in the READMEs
 
 The tables are written to `tables/` beside the CSVs as Markdown, CSV and LaTeX; which
 there are, and what stands in them, is in `paper_tables.py`. Rows of a seed that was
@@ -35,6 +35,7 @@ from cmd_jax.report import (
 from cmd_jax.spelling import did_you_mean
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+READMES = (ROOT / "README.md", ROOT / "results" / "README.md")
 WRITERS = {"md": to_markdown, "csv": to_csv, "tex": to_latex}
 _MARKED = re.compile(r"(<!-- table: ([^\n]*?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
@@ -51,14 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         new = collect_by_config(flags.runs)
         rows |= {name: merge_rows(rows.get(name, []), new[name]) for name in new}
         tables = make_tables(rows)
-        readme = rewrite(flags.readme, tables) if flags.readme else None
+        texts = {path: rewrite(path, tables) for path in _readmes(flags.readme)}
         for name in new:
             write_rows(folder / f"{name}.csv", rows[name])
             print(folder / f"{name}.csv")
         write_tables(folder / "tables", tables)
-        if readme is not None:
-            files.write_atomic(flags.readme, readme)
-            print(flags.readme)
+        for path, text in texts.items():
+            files.write_atomic(path, text)
+            print(path)
     except REFUSED as error:
         parser.exit(2, f"error: {error}\n")
     except OSError as error:
@@ -83,13 +84,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--readme",
-        nargs="?",
+        nargs="*",
         metavar="FILE",
         type=path,
-        const=ROOT / "README.md",
-        help="also rewrite the tables between the markers of README.md, or of FILE",
+        help="also rewrite the tables between the markers of the FILEs (default: "
+        "README.md and results/README.md)",
     )
     return parser
+
+
+def _readmes(given: list[pathlib.Path] | None) -> Sequence[pathlib.Path]:
+    return () if given is None else given or READMES
 
 
 def read_folder(folder: pathlib.Path, *, must_exist: bool) -> dict[str, list[Row]]:

@@ -46,7 +46,8 @@ __all__ = [
 ]
 
 _BLUE, _ORANGE = PALETTE[:2]
-_LINES = (MUTED, *PALETTE)  # the plain run in grey, what is compared with it in colour
+# The plain run in grey, what is compared with it in colours that are not.
+_LINES = (MUTED, *PALETTE[:3], *PALETTE[4:])
 _MAX_PANELS = 20
 _MAX_DOTS = 60  # longer histories are lines: small files, and dots would touch
 

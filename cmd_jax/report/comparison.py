@@ -170,7 +170,7 @@ def _conditions(line: Line) -> list[Cell]:
     return [
         _joined(row.epochs for row in line.rows),
         None if statistics and statistics.startswith("none") else statistics,
-        float(np.mean(list(together.values()))) if together else None,
+        float(f"{np.mean(list(together.values())):.2g}") if together else None,
         _joined(row.hardware for row in line.rows),
     ]
 
