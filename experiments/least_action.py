@@ -6,6 +6,7 @@ at the evaluation that was best on the validation split; its flow is measured on
 test set at the end (arXiv 2009.08372, section 4).
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from cmd_jax import data, host, least_action, models, processes, runs, train
+from cmd_jax.types import Array
 from experiments import estimate, least_action_page, progress, training
 from experiments.checks import about
 from experiments.group_training import Trained
@@ -31,8 +33,7 @@ _FIELDS = {
     "stratified": False,
     "num_assigned": 0,
 }
-_VARIANTS = ("vanilla", "multiplier", "fixed weight")
-_MULTIPLIER = ("initial", "rate", "every", "maximum", "reduction")
+_MULTIPLIER = ("initial", "rate", "every", "maximum")
 
 
 def run(name: str, config: ConfigDict, options: Options) -> None:
@@ -50,8 +51,19 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
         directory = training.run_directory(setup, name, options)
         estimate.describe(setup, name, directory)
         return
+    finish = functools.partial(
+        _finish_seed,
+        measure=least_action.make_measure(
+            setup.network,
+            setup.dataset.test,
+            preprocess=setup.preprocess,
+            batch_size=config.eval.batch_size,
+            mesh=setup.mesh,
+        ),
+        move=least_action.make_clouds(setup.network),
+    )
     training.run_seeds(
-        setup, name, options, finish=_finish_seed, report=least_action_page.write
+        setup, name, options, finish=finish, report=least_action_page.write
     )
 
 
@@ -59,17 +71,24 @@ def _wrap(
     config: ConfigDict, network: models.Network, objective: train.Objective
 ) -> tuple[models.Network, train.Objective]:
     block = config.least_action
+    multiplier: dict[str, Any] = {name: block[name] for name in _MULTIPLIER}
+    variants: dict[str, dict[str, Any]] = {
+        "vanilla": {"fixed": 0.0},
+        "multiplier": multiplier,
+        "fixed weight": {"fixed": block.weight},
+    }
     with about("config.least_action"):
-        if block.variant not in _VARIANTS:
-            raise ValueError(
-                f"variant={block.variant!r}; allowed are {', '.join(_VARIANTS)}"
+        made = {
+            name: least_action.regularize(
+                objective, reduction=block.reduction, **chosen
             )
-        if block.variant == "multiplier":
-            chosen: dict[str, Any] = {name: block[name] for name in _MULTIPLIER}
-        else:
-            weight = block.weight if block.variant == "fixed weight" else 0.0
-            chosen = {"fixed": weight, "reduction": block.reduction}
-        objective, init_state = least_action.regularize(objective, **chosen)
+            for name, chosen in variants.items()
+        }
+        if block.variant not in made:
+            raise ValueError(
+                f"variant={block.variant!r}; allowed are {', '.join(made)}"
+            )
+    objective, init_state = made[block.variant]
     return least_action.carry_state(network, init_state), objective
 
 
@@ -89,10 +108,9 @@ def _draw(config: ConfigDict, dataset: data.Dataset) -> data.Subset | None:
 def _check_flow(setup: Setup) -> None:
     """Refuses a network without a flow, before the run; nothing is computed."""
     inputs = jax.eval_shape(setup.preprocess, setup.dataset.test.inputs[:1])
-    template = setup.template
-    flow = setup.network.flow
-    shapes = flow and jax.eval_shape(flow, template.params, template.state, inputs)
-    if not (shapes and shapes[2]):
+    flow, template = setup.network.flow, setup.template
+    assert flow is not None  # that of a Linen module
+    if not jax.eval_shape(flow, template.params, template.state, inputs)[2]:
         raise ValueError(
             f"config.model.name is {setup.config.model.name!r}, a network with no "
             "block that keeps the dimension: there is no flow to move along. Take "
@@ -103,18 +121,21 @@ def _check_flow(setup: Setup) -> None:
 
 
 def _finish_seed(
-    setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
+    setup: Setup,
+    directory: runs.SeedDirectory,
+    seed: int,
+    trained: Trained,
+    *,
+    measure: least_action.Measure,
+    move: least_action.Clouds,
 ) -> None:
+    """Measures and writes a trained seed; both functions are compiled once a run."""
     progress.say(f"seed {seed}: measuring the flow")
     state = trained.state
-    measures = least_action.make_measure(
-        setup.network,
-        setup.dataset.test,
-        preprocess=setup.preprocess,
-        batch_size=setup.config.eval.batch_size,
-        mesh=setup.mesh,
-    )(state.params, state.state)
-    clouds, labels = _clouds(setup, state)
+    measures = measure(state.params, state.state)
+    test, number = setup.dataset.test, setup.config.least_action.num_assigned
+    labels = test.labels[:number]
+    clouds = _clouds(move, state, setup.preprocess(test.inputs[:number]))
     gaps = [least_action.assignment_gap(cloud[0], cloud[-1]) for cloud in clouds]
     multiplier = _multiplier(setup, seed, state)
     with processes.together():
@@ -138,15 +159,16 @@ def _finish_seed(
 
 
 def _clouds(
-    setup: Setup, state: train.TrainState
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """The first test examples before and after each block, and their classes."""
-    test = setup.dataset.test
-    number = setup.config.least_action.num_assigned
-    inputs = setup.preprocess(test.inputs[:number])
+    move: least_action.Clouds, state: train.TrainState, inputs: Array
+) -> list[np.ndarray]:
+    """Test examples before and after each block, stage by stage; none of no examples.
+
+    On one device, as every process has them all.
+    """
+    if not len(inputs):
+        return []
     params, carried = host.fetch((state.params, state.state))
-    clouds = least_action.make_clouds(setup.network)(params, carried, inputs)
-    return host.fetch(clouds) if number else [], test.labels[:number]
+    return host.fetch(move(params, carried, inputs))
 
 
 def _multiplier(setup: Setup, seed: int, state: train.TrainState) -> float | None:

@@ -1,5 +1,11 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
-from benchmark_cases import estimators, modes, recording, training
+from benchmark_cases import estimators, least_action, modes, recording, training
 
-CASES = (*modes.CASES, *estimators.CASES, *recording.CASES, *training.CASES)
+CASES = (
+    *modes.CASES,
+    *estimators.CASES,
+    *recording.CASES,
+    *training.CASES,
+    *least_action.CASES,
+)
