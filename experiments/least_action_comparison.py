@@ -49,7 +49,7 @@ def _accuracy(found: Mapping[str, FinishedRun]) -> Section:
             CHOICES[choice],
             mean_std(100 * values),
             interval(values),
-            run.document["config"]["paper"].get(choice),
+            run.document["config"]["paper"].get(CHOICES[choice]),
         ]
         for label, run in found.items()
         for choice in CHOICES

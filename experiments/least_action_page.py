@@ -6,11 +6,18 @@ import numpy as np
 
 from cmd_jax import runs
 from cmd_jax.least_action import figures
-from cmd_jax.report import Figure, Section, Table, mean_std, student_interval
+from cmd_jax.report import (
+    METHODS,
+    Figure,
+    Section,
+    Table,
+    mean_std,
+    student_interval,
+)
 from experiments import study_page
 from experiments.study_page import Content, FinishedRun
 
-CHOICES = {"last": "last epoch", "best": "best on the validation split"}
+CHOICES = {choice: METHODS[choice] for choice in ("last", "best")}
 """When a network is tested, as results name it and as readers are told."""
 
 MEASURES = {

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cmd_jax.least_action.measures import stages
+from cmd_jax.least_action.flow_sums import stages
 from cmd_jax.models import Network
 from cmd_jax.train.compilation import jit
 from cmd_jax.types import Array, ArrayLike, Params, PyTree

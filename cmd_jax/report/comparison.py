@@ -23,6 +23,8 @@ METHODS = {
     "online": "Online CMD",
     "random_references": "Online CMD, random references",
     "cmd": "post-hoc CMD",
+    "last": "last epoch",
+    "best": "best on the validation split",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
 
