@@ -19,14 +19,20 @@ from cmd_jax import config as configs
 
 
 def get_config(argument: str | None = None) -> ConfigDict:
-    """`:blocks=50` is deep, `:width=8` thin; `:smoke` is `least_action_cifar10`'s."""
-    options = configs.parse_argument(argument, smoke=False, width=100, blocks=9)
+    """`:blocks=50` is deep, `:width=8` thin; `:smoke` is `least_action_cifar10`'s.
+
+    `:stacked` compiles a deep network quickly, and is for a GPU.
+    """
+    options = configs.parse_argument(
+        argument, smoke=False, width=100, blocks=9, stacked=False
+    )
     path = pathlib.Path(__file__).with_name("least_action_cifar10.py")
     config = configs.load(
         path, "smoke" if options["smoke"] else f"width={options['width']}"
     )
     config.model.batch_norm = False
     config.model.step = 1.0
+    config.model.stacked = options["stacked"]
     if not options["smoke"]:
         config.model.num_blocks = options["blocks"]
     num_assigned = config.least_action.num_assigned

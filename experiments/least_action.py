@@ -15,7 +15,13 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, host, least_action, models, processes, runs, train
 from cmd_jax.types import Array
-from experiments import estimate, least_action_page, progress, training
+from experiments import (
+    estimate,
+    least_action_page,
+    least_action_results,
+    progress,
+    training,
+)
 from experiments.checks import about
 from experiments.group_training import Trained
 from experiments.options import Options
@@ -136,26 +142,14 @@ def _finish_seed(
     test, number = setup.dataset.test, setup.config.least_action.num_assigned
     labels = test.labels[:number]
     clouds = _clouds(move, state, setup.preprocess(test.inputs[:number]))
-    gaps = [least_action.assignment_gap(cloud[0], cloud[-1]) for cloud in clouds]
     multiplier = _multiplier(setup, seed, state)
+    statistics = _statistics(state)
     with processes.together():
         if processes.is_primary():
-            curves = _curves(directory)
-            accuracy = _accuracies(curves)
-            directory.finish(
-                {
-                    "accuracy": accuracy,
-                    "best_epoch": _best_epoch(curves),
-                    "measures": {"last": _numbers(measures, gaps, multiplier)},
-                    "statistics": _statistics(state),
-                },
-                {
-                    **curves,
-                    **measures._asdict(),
-                    "assignment_gap": np.array(gaps),
-                    **_points(clouds, labels),
-                },
+            found = least_action_results.collect(
+                directory, measures, clouds, labels, multiplier, statistics
             )
+            directory.finish(*found)
 
 
 def _clouds(
@@ -184,59 +178,7 @@ def _multiplier(setup: Setup, seed: int, state: train.TrainState) -> float | Non
     return value
 
 
-def _curves(directory: runs.SeedDirectory) -> dict[str, np.ndarray]:
-    """The metrics by epoch: of the evaluations, and of training between two rows."""
-    rows = train.MetricsFile(directory.metrics).read()
-    found = {}
-    for part, marker in (("tested", "test/accuracy"), ("trained", "train/loss")):
-        chosen = [row for row in rows if marker in row]
-        names = [name for name in chosen[-1] if name not in ("step", "epoch")]
-        kept = [n for n in names if n.startswith("train/") == (part == "trained")]
-        found[f"{part}_epochs"] = np.array([row["epoch"] for row in chosen])
-        for name in kept:
-            found[name] = np.array([row[name] for row in chosen])
-    return found
-
-
-def _accuracies(curves: dict[str, np.ndarray]) -> dict[str, float]:
-    """Test accuracy at the end, and where the validation split says to stop."""
-    test = curves["test/accuracy"]
-    accuracy = {"last": float(test[-1])}
-    if "validation/accuracy" in curves:
-        accuracy["best"] = float(test[curves["validation/accuracy"].argmax()])
-    return accuracy
-
-
-def _best_epoch(curves: dict[str, np.ndarray]) -> float | None:
-    if "validation/accuracy" not in curves:
-        return None
-    return float(curves["tested_epochs"][curves["validation/accuracy"].argmax()])
-
-
-def _numbers(
-    measures: least_action.FlowMeasures, gaps: list[float], multiplier: float | None
-) -> dict[str, float]:
-    """One number a measure: a sum over blocks or stages, or a mean over stages."""
-    numbers = {
-        "kinetic_energy": measures.kinetic_energy,
-        "path_length": float(measures.path_length.sum()),
-        "geodesic_index": float(measures.geodesic_index.mean()),
-    }
-    if gaps:
-        numbers["assignment_gap"] = float(np.mean(gaps))
-    if multiplier is not None:
-        numbers["multiplier"] = multiplier
-    return numbers
-
-
 def _statistics(state: train.TrainState) -> str:
     if "batch_stats" in least_action.inner_state(state.state):
         return "running, as gathered in training"
     return "none, the network has no BatchNorm"
-
-
-def _points(clouds: list[np.ndarray], labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The clouds where they can be drawn: a flow in the plane."""
-    if len(clouds) != 1 or clouds[0].shape[-1] != 2:
-        return {}
-    return {"cloud": clouds[0], "cloud_labels": labels}

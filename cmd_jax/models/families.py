@@ -31,8 +31,9 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
       name: `"mlp"` (option `hidden`), `"lenet5"` (option `width`), `"resnet18"`
         (options `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`), `"resnet110"` (options `width`, `blocks_per_stage`,
-        `step`) or `"resnext50"` (options `width`, `groups`, `inner_relu`).
+        `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
+        `blocks_per_stage`, `step`) or `"resnext50"` (options `width`, `groups`,
+        `inner_relu`).
       num_classes: outputs of the network.
       **options: fields of the family's module; see `MLP`, `LeNet5`, `ResNet18`,
         `PointResNet`, `OneRep`, `ResNet110` and `ResNeXt50`.

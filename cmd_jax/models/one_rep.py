@@ -5,12 +5,13 @@ scheme of a flow literally (arXiv 2009.08372). With 32 filters on 28 x 28 images
 flow lives in 14 * 14 * 32 = 6272 dimensions.
 """
 
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.initializers import fan_in_uniform
-from cmd_jax.models.passages import advance, check_flow, enter
+from cmd_jax.models.passages import Passage, advance, check_flow, enter, tell
 from cmd_jax.models.pre_activation import PreActivationBlock
 from cmd_jax.types import Array
 
@@ -30,6 +31,10 @@ class OneRep(nn.Module):
       width: channels of the flow, F; half as many inside the encoder.
       batch_norm: whether blocks and head have BatchNorm, with running statistics.
       step: h, what a block's residue is multiplied by.
+      stacked: whether the blocks after the first are one scan over stacked parameters.
+        It compiles in a time that does not depend on their number, and is for
+        accelerators: on a CPU the gradient of a convolution in a loop is 20 to 53 times
+        slower.
 
     Raises:
       ValueError: a size below 1, an odd width or a step that is not positive.
@@ -54,6 +59,7 @@ class OneRep(nn.Module):
     width: int = 32
     batch_norm: bool = True
     step: float = 1.0
+    stacked: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,25 +72,65 @@ class OneRep(nn.Module):
         self, inputs: Float[Array, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
-        statistics = "running" if self.batch_norm else None
         x = _conv(inputs, self.width // 2, kernel=3, stride=1, name="encoder_0")
         x = _conv(nn.relu(x), self.width, kernel=5, stride=2, name="encoder_1")
-        x = nn.relu(x)
-        for block in range(self.num_blocks):
+        x = self._unrolled(nn.relu(x), 1 if self.stacked else self.num_blocks, train)
+        if self.stacked and self.num_blocks > 1:
+            x = self._scanned(x, train)
+        return self._head(x.reshape(x.shape[0], -1), train)
+
+    def _unrolled(self, x: Array, num_blocks: int, train: bool) -> Array:
+        """The data after the first blocks, each a module of its own."""
+        for block in range(num_blocks):
             x = enter(self, block, x)
             residue = PreActivationBlock(
-                _GAIN, statistics, first=block == 0, name=f"block_{block}"
+                _GAIN, self._statistics, first=block == 0, name=f"block_{block}"
             )(x, train)
             x = advance(self, x, residue, step=self.step)
-        return self._head(x.reshape(x.shape[0], -1), statistics, train)
+        return x
 
-    def _head(self, x: Array, statistics: str | None, train: bool) -> Array:
+    def _scanned(self, x: Array, train: bool) -> Array:
+        """The data after all blocks but the first, which are alike."""
+        scan = nn.scan(
+            _EulerStep,
+            variable_axes={"params": 0, "batch_stats": 0},
+            split_rngs={"params": True},
+            in_axes=(0, nn.broadcast),
+        )
+        zeros, blocks = jnp.zeros_like(x), range(1, self.num_blocks)
+        shifts = jnp.stack([enter(self, block, zeros) for block in blocks])
+        steps = scan(self._statistics, self.step, name="blocks")
+        x, (starts, residues) = steps(x, shifts, train)
+        for start, residue in zip(starts, residues, strict=True):
+            tell(self, Passage(start, residue, self.step))
+        return x
+
+    @property
+    def _statistics(self) -> str | None:
+        return "running" if self.batch_norm else None
+
+    def _head(self, x: Array, train: bool) -> Array:
         init = nn.initializers.orthogonal(_GAIN)
         x = nn.Dense(_HEAD_WIDTH, kernel_init=init, name="head_0")(x)
-        if statistics is not None:  # BatchNorm is for maps
-            norm = BatchNorm(statistics, name="head_norm")
+        if self._statistics is not None:  # BatchNorm is for maps
+            norm = BatchNorm(self._statistics, name="head_norm")
             x = norm(x[:, None, None], train)[:, 0, 0]
         return nn.Dense(self.num_classes, kernel_init=init, name="head_1")(nn.relu(x))
+
+
+class _EulerStep(nn.Module):
+    """x + shift and its residue, as a scan goes over them."""
+
+    statistics: str | None
+    step: float
+
+    @nn.compact
+    def __call__(
+        self, x: Array, shift: Array, train: bool
+    ) -> tuple[Array, tuple[Array, Array]]:
+        start = x + shift
+        residue = PreActivationBlock(_GAIN, self.statistics, name="block")(start, train)
+        return start + self.step * residue, (start, residue)
 
 
 def _conv(x: Array, features: int, *, kernel: int, stride: int, name: str) -> Array:

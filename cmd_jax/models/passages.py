@@ -55,8 +55,13 @@ def advance(
             f"{start.shape[1:]}; a block of the flow keeps the shape: give it a "
             "projection shortcut, or do not call `advance` for it"
         )
-    module.sow(PASSAGES, "blocks", Passage(start, residue, step))
+    tell(module, Passage(start, residue, step))
     return start + residue if step == 1 else start + step * residue
+
+
+def tell(module: nn.Module, passage: Passage) -> None:
+    """Adds a passage to those that the module tells of, for what cannot `advance`."""
+    module.sow(PASSAGES, "blocks", passage)
 
 
 def check_flow(num_blocks: int, step: float) -> None:

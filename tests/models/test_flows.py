@@ -87,6 +87,51 @@ def test_one_rep_begins_near_the_identity_and_every_convolution_counts():
         assert jnp.abs(gradient[f"block_{block}"][f"conv_{layer}"]["kernel"]).max() > 0
 
 
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_a_scan_over_stacked_blocks_is_the_unrolled_flow(batch_norm):
+    options = {"num_classes": 3, "num_blocks": 3, "width": 2, "batch_norm": batch_norm}
+    unrolled, scanned = (
+        models.create("one_rep", **options, step=0.5, stacked=stacked)
+        for stacked in (False, True)
+    )
+    images = jax.random.normal(KEY, (4, 8, 8, 1))
+    params, state = unrolled.init(KEY, images)
+    stacked, moving = _stacked(params), jax.tree.map(lambda x: x, state)
+    if batch_norm:
+        moving = {"batch_stats": _stacked(state["batch_stats"])}
+    shapes = jax.eval_shape(scanned.init, KEY, images)
+    assert trees.leaf_names(shapes) == trees.leaf_names((stacked, moving))
+
+    def loss(params, state, network):
+        logits, state, passages = network.flow(params, state, images, train=True)
+        cost = sum((p.residue**2).sum() for p in passages)
+        return logits[:, 0].sum() + 1e4 * cost, (state, passages)
+
+    (value, (after, passages)), gradient = jax.value_and_grad(loss, has_aux=True)(
+        params, state, unrolled
+    )
+    (value_2, (after_2, passages_2)), gradient_2 = jax.jit(
+        jax.value_and_grad(loss, has_aux=True), static_argnums=2
+    )(stacked, moving, scanned)
+    np.testing.assert_allclose(value, value_2, rtol=1e-5)
+    _close(_stacked(gradient), gradient_2)
+    _close(list(passages), list(passages_2))
+    if batch_norm:
+        _close(_stacked(after["batch_stats"]), after_2["batch_stats"])
+
+
+def _stacked(tree):
+    """The variables of an unrolled network of three blocks, as a scan has them."""
+    alike = [tree[f"block_{block}"] for block in (1, 2)]
+    kept = {k: v for k, v in tree.items() if k not in ("block_1", "block_2")}
+    return {**kept, "blocks": {"block": jax.tree.map(lambda *x: jnp.stack(x), *alike)}}
+
+
+def _close(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+
+
 def test_the_step_multiplies_the_residue_and_is_not_in_it():
     options = {"num_classes": 3, "num_blocks": 1, "width": 2}
     images = jax.random.normal(KEY, (2, 8, 8, 1))
