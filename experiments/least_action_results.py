@@ -30,10 +30,11 @@ def collect(
       statistics: what BatchNorm used, in words.
     """
     curves = _curves(directory)
+    best = _best(curves)
     gaps = [assignment_gap(cloud[0], cloud[-1]) for cloud in clouds]
     results = {
         "accuracy": _accuracies(curves),
-        "best_epoch": _best_epoch(curves),
+        "best_epoch": None if best is None else float(curves["tested_epochs"][best]),
         "measures": {"last": _numbers(measures, gaps, multiplier)},
         "statistics": statistics,
     }
@@ -62,17 +63,17 @@ def _curves(directory: runs.SeedDirectory) -> Arrays:
 
 def _accuracies(curves: Arrays) -> dict[str, float]:
     """Test accuracy at the end, and where the validation split says to stop."""
-    test = curves["test/accuracy"]
+    test, best = curves["test/accuracy"], _best(curves)
     accuracy = {"last": float(test[-1])}
-    if "validation/accuracy" in curves:
-        accuracy["best"] = float(test[curves["validation/accuracy"].argmax()])
-    return accuracy
+    return accuracy if best is None else accuracy | {"best": float(test[best])}
 
 
-def _best_epoch(curves: Arrays) -> float | None:
+def _best(curves: Arrays) -> int | None:
+    """The evaluation of highest validation accuracy; of several, of lowest loss."""
     if "validation/accuracy" not in curves:
         return None
-    return float(curves["tested_epochs"][curves["validation/accuracy"].argmax()])
+    order = np.lexsort((curves["validation/loss"], -curves["validation/accuracy"]))
+    return int(order[0])
 
 
 def _numbers(

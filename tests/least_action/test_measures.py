@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from cmd_jax import models
 from cmd_jax.data import Examples
@@ -92,19 +93,34 @@ def test_the_geodesic_index_is_one_on_a_straight_path_at_constant_speed(
     np.testing.assert_allclose(found.geodesic_index, [index], rtol=1e-6)
 
 
-def test_of_stages_and_blocks_with_a_projection():
-    network = models.create("resnext50", num_classes=3, width=2, groups=2)
-    draws = np.random.default_rng(0)
-    images = jnp.asarray(draws.normal(size=(4, 8, 8, 3)), np.float32)
-    batch = {"inputs": images, "labels": jnp.array([0, 1, 2, 0])}
-    params, state = network.init(jax.random.key(0), images)
-    found = _measure(network, batch)(params, state)
-    assert found.energy.shape == (16,)
+class _TwoStages(nn.Module):
+    """Two blocks of the plane, then two in three dimensions, the first projected."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = x.reshape(len(x), -1)
+        for block, width in enumerate((2, 2, 3, 3)):
+            v = nn.Dense(width, name=f"residue_{block}")
+            if x.shape[1] == width:
+                x = models.enter(self, block, x)
+                x = models.advance(self, x, v(x))
+            else:
+                projected = nn.Dense(width, name=f"shortcut_{block}")(x)
+                x = models.advance(self, projected, v(x))
+        return x
+
+
+def test_of_stages_and_blocks_with_a_projection(flow):
+    network = models.from_linen(_TwoStages(), convolutional=False)
+    params, state = network.init(jax.random.key(0), flow[3]["inputs"])
+    found = _measure(network, flow[3])(params, state)
     assert (found.energy > 0).all()
-    assert found.geodesic_index.shape == (4,)
-    projected = np.isnan(found.alignment)
-    assert np.flatnonzero(projected).tolist() == [0, 3, 7, 13]
-    assert np.abs(found.alignment[~projected]).max() <= 1
+    assert found.path_length.shape == found.geodesic_index.shape == (2,)
+    assert np.flatnonzero(np.isnan(found.alignment)).tolist() == [2]
+    passages = network.flow(params, state, flow[3]["inputs"])[2]
+    moves = passages[2].residue + passages[3].residue
+    displacement = np.linalg.norm(moves, axis=1).mean()
+    np.testing.assert_allclose(found.displacement[1], displacement, rtol=1e-5)
 
 
 def test_a_network_without_blocks_is_refused():
