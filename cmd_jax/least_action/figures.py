@@ -34,9 +34,8 @@ __all__ = [
 
 _LINES = (MUTED, *PALETTE)  # vanilla, which comes first, in grey
 _CLASSES = PALETTE[:2]
-_FRAMES_PER_BLOCK = 4
-_MILLISECONDS = 80  # of a frame of the film
-_PAUSE = 10  # frames at either end
+_FRAMES = 4  # of the film, from one block to the next
+_MILLISECONDS, _PAUSE = 80, 800  # of a frame of the film, of its first and last one
 
 
 def training(
@@ -140,12 +139,15 @@ def clouds(
 
 def _plot_points(
     axes: Axes, points: np.ndarray, labels: np.ndarray, window: np.ndarray
-) -> None:
-    for label, color in enumerate(_CLASSES):
-        axes.scatter(*points[labels == label].T, s=4, color=color, lw=0)
+) -> list[Any]:
+    """Draws the points of both classes, and gives what Matplotlib calls them by."""
     axes.set_aspect("equal")
     axes.set(xlim=window[0], ylim=window[1])
     axes.locator_params(nbins=4)
+    return [
+        axes.scatter(*points[labels == label].T, s=4, color=color, lw=0)
+        for label, color in enumerate(_CLASSES)
+    ]
 
 
 def _window(cloud: np.ndarray) -> np.ndarray:
@@ -173,34 +175,32 @@ def film(
     from PIL import Image
 
     cloud, labels = np.asarray(cloud), np.asarray(labels)
-    window, frames = _window(cloud), []
-    for time in _frame_times(len(cloud) - 1):
+    figure = Drawing(figsize=(4.2, 4.2), dpi=90, layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    dots = _plot_points(axes, cloud[0], labels, _window(cloud))
+    frames = []
+    for time in np.linspace(0, len(cloud) - 1, (len(cloud) - 1) * _FRAMES + 1):
         block = min(int(time), len(cloud) - 2)
         share = time - block
         points = (1 - share) * cloud[block] + share * cloud[block + 1]
-        figure = Drawing(figsize=(4.2, 4.2), dpi=90, layout="constrained")
-        axes = figure.subplots()
-        _plot_points(axes, points, labels, window)
+        for label, collection in enumerate(dots):
+            collection.set_offsets(points[labels == label])
         axes.set_title(f"after {time:.1f} blocks")
-        canvas = FigureCanvasAgg(figure)
         canvas.draw()
+        figure.set_layout_engine("none")  # what the first frame has found stays
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("P"))
+    durations = np.full(len(frames), _MILLISECONDS)
+    durations[[0, -1]] = _PAUSE
     image = io.BytesIO()
     frames[0].save(
         image,
         format="PNG",
         save_all=True,
         append_images=frames[1:],
-        duration=_MILLISECONDS,
+        duration=durations.tolist(),
         loop=0,
     )
     return image.getvalue()
-
-
-def _frame_times(num_blocks: int) -> np.ndarray:
-    """The time of each frame, in blocks, with a pause at either end."""
-    moving = np.linspace(0, num_blocks, num_blocks * _FRAMES_PER_BLOCK + 1)
-    return np.concatenate([np.zeros(_PAUSE), moving, np.full(_PAUSE, num_blocks)])
 
 
 def accuracy_by_energy(
