@@ -66,12 +66,27 @@ class PointResNet(nn.Module):
         """Logits of a batch of points, [batch, 1, 1, 2]."""
         del train  # neither dropout nor BatchNorm
         x = inputs.reshape(inputs.shape[0], -1)
-        kaiming = nn.initializers.kaiming_normal()
+        features = x.shape[-1]
+        first = self._layer("in", features, self.hidden)
+        second = self._layer("out", self.hidden, features)
         for block in range(self.num_blocks):
             x = enter(self, block, x)
-            v = nn.Dense(self.hidden, kernel_init=kaiming, name=f"block_{block}_in")(x)
-            v = nn.Dense(x.shape[-1], kernel_init=kaiming, name=f"block_{block}_out")(
-                nn.relu(v)
-            )
-            x = advance(self, x, v, step=self.step)
+            hidden = nn.relu(_dense(x, first, block))
+            x = advance(self, x, _dense(hidden, second, block), step=self.step)
         return jnp.matmul(x, HEAD_KERNEL) + HEAD_BIAS[None]
+
+    def _layer(self, name: str, fan_in: int, features: int) -> tuple[Array, Array]:
+        """Kernels and biases of a layer of all blocks, stacked: few leaves are fast."""
+        kaiming = nn.initializers.variance_scaling(
+            2.0, "fan_in", "normal", batch_axis=(0,)
+        )
+        kernels = self.param(
+            f"{name}_kernels", kaiming, (self.num_blocks, fan_in, features)
+        )
+        zeros = nn.initializers.zeros
+        return kernels, self.param(f"{name}_biases", zeros, (self.num_blocks, features))
+
+
+def _dense(x: Array, layer: tuple[Array, Array], block: int) -> Array:
+    kernels, biases = layer
+    return jnp.matmul(x, kernels[block]) + biases[block][None]

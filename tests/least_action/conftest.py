@@ -28,13 +28,13 @@ def euler():
 
     def run(params, points, step=0.5):
         x, steps = np.asarray(points, np.float64).reshape(len(points), -1), []
-        for block in range(len(params) // 2):
-            layers = [params[f"block_{block}_{part}"] for part in ("in", "out")]
-            (first, b_0), (second, b_1) = (
-                (np.asarray(layer["kernel"], np.float64), np.asarray(layer["bias"]))
-                for layer in layers
-            )
-            v = np.maximum(x @ first + b_0, 0) @ second + b_1
+        (first, b_0), (second, b_1) = (
+            (np.asarray(params[f"{layer}_{part}"]) for part in ("kernels", "biases"))
+            for layer in ("in", "out")
+        )
+        for block in range(len(first)):
+            v = np.maximum(x @ first[block] + b_0[block], 0)
+            v = v @ second[block] + b_1[block]
             steps.append((x, v))
             x = x + step * v
         return steps
