@@ -103,10 +103,8 @@ def regularize(
             state.multiplier, loss, rate=rate, every=every, maximum=maximum
         )
         aux = _tell(aux, loss, cost, multiplier=multiplier.value)
-        return loss + cost / multiplier.value, (
-            LeastActionState(inner, multiplier),
-            aux,
-        )
+        state = LeastActionState(inner, multiplier)
+        return loss + cost / multiplier.value, (state, aux)
 
     def init_state(state: PyTree) -> LeastActionState:
         return LeastActionState(state, initial_multiplier(initial))
@@ -124,8 +122,8 @@ def _with_weight(objective: Objective, weight: float, reduction: str) -> Objecti
     ) -> tuple[Array, tuple[PyTree, dict[str, Any]]]:
         loss, (state, aux) = objective(params, state, batch, key)
         cost = transport_cost(_residues(aux), reduction=reduction)
-        regularized_loss = loss + weight * cost if weight else loss
-        return regularized_loss, (state, _tell(aux, loss, cost))
+        aux = _tell(aux, loss, cost)
+        return loss + weight * cost if weight else loss, (state, aux)
 
     return regularized
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cmd_jax import models, trees
+from cmd_jax import models, train, trees
 
 KEY = jax.random.key(0)
 
@@ -147,8 +147,11 @@ def test_the_step_multiplies_the_residue_and_is_not_in_it():
 def test_resnext_tells_the_displacement_behind_its_relu():
     network = models.create("resnext50", num_classes=3, width=2, groups=2)
     images = jax.random.normal(KEY, (2, 8, 8, 3))
-    params, state = network.init(KEY, images)
-    _, _, passages = network.flow(params, state, images)
+
+    def flow(key):
+        return network.flow(*network.init(key, images), images)[2]
+
+    passages = train.jit_once(flow)(KEY)
     for passage, following in itertools.pairwise(passages):
         end = passage.start + passage.residue
         assert end.min() >= -1e-6
