@@ -93,6 +93,28 @@ def defaults() -> ConfigDict:
     )
 
 
+def modes(*, num_modes: int = 10, num_samples: int = 1000) -> ConfigDict:
+    """The block `modes` of a study of correlation modes: options of `modes.decompose`.
+
+    Args:
+      num_modes: M of the CMD paper.
+      num_samples: K, the weights whose correlations are clustered.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.modes(num_modes=3).num_samples
+      1000
+    """
+    return ConfigDict(
+        {
+            "num_modes": num_modes,
+            "num_samples": num_samples,
+            "method": "k_medoids",  # or "hierarchical", "random_references"
+            "num_restarts": 1,
+        }
+    )
+
+
 def estimators(*, warmup_records: int = 20) -> ConfigDict:
     """All that can follow a run and be tested beside it; settings fixed beforehand.
 

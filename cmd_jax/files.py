@@ -8,12 +8,13 @@ what it says, so that one flipped bit is seen.
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import pathlib
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Path = pathlib.Path
@@ -75,15 +76,38 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+class Fields(dict[str, Any]):
+    """A dict from a file; asked for what it lacks, it raises and names the file.
+
+    Example:
+      >>> import pathlib
+      >>> from cmd_jax.files import Fields
+      >>> Fields(pathlib.Path("results.json"), {"accuracy": 0.5})["loss"]
+      Traceback (most recent call last):
+        ...
+      ValueError: results.json lacks 'loss': another version of cmd_jax wrote it
+    """
+
+    def __init__(self, path: Path, values: Mapping[str, Any]):
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise ValueError(
+            f"{self._path} lacks {name!r}: another version of cmd_jax wrote it"
+        )
+
+
 def read_json(path: Path) -> Any:
-    """Reads a JSON file.
+    """Reads a JSON file; its objects are `Fields`.
 
     Raises:
       FileNotFoundError: there is no such file.
       ValueError: it is not JSON; the message names the path.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        text = Path(path).read_bytes()
+        return json.loads(text, object_hook=functools.partial(Fields, path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a JSON file ({error})") from error
 

@@ -92,7 +92,7 @@ class SeedDirectory(NamedTuple):
                 f"{self._results.name}; {_REMAKE}"
             )
         with np.load(self._arrays, allow_pickle=False) as archive:
-            return dict(archive)
+            return files.Fields(self._arrays, archive)
 
     @property
     def _results(self) -> pathlib.Path:

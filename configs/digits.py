@@ -25,20 +25,12 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.train.total_epochs = 60
     config.train.batch_size = 32
     config.train.num_seeds = 3
-    config.modes = ConfigDict(
-        {
-            "num_modes": 10,
-            "num_samples": 1000,
-            "method": "k_medoids",  # or "hierarchical", "random_references"
-            "num_restarts": 1,
-        }
-    )
+    config.modes = configs.modes()
     config.estimators = configs.estimators()
     if options["smoke"]:
         config.model.hidden = (16,)
         config.train.total_epochs = 5
         config.train.num_seeds = 2
-        config.modes.num_modes = 3
-        config.modes.num_samples = 100
+        config.modes = configs.modes(num_modes=3, num_samples=100)
         config.estimators = configs.estimators(warmup_records=2)
     return config

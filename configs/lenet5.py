@@ -29,14 +29,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.optimizer.momentum = 0.9
     config.train.total_epochs = 150
     config.eval.every_epochs = 5
-    config.modes = ConfigDict(
-        {
-            "num_modes": 10,
-            "num_samples": 1000,
-            "method": "k_medoids",
-            "num_restarts": 1,
-        }
-    )
+    config.modes = configs.modes()
     config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "75.36 ± 0.57", "Online CMD": "76.77 ± 0.60"})
     if options["smoke"]:
@@ -47,7 +40,6 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.total_epochs = 4
         config.train.batch_size = 16
         config.eval.every_epochs = 1
-        config.modes.num_modes = 3
-        config.modes.num_samples = 100
+        config.modes = configs.modes(num_modes=3, num_samples=100)
         config.estimators = configs.estimators(warmup_records=2)
     return config

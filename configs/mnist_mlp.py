@@ -25,14 +25,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.optimizer.learning_rate = 0.05
     config.train.total_epochs = 30
     config.train.num_seeds = 3
-    config.modes = ConfigDict(
-        {
-            "num_modes": 10,
-            "num_samples": 1000,
-            "method": "k_medoids",
-            "num_restarts": 1,
-        }
-    )
+    config.modes = configs.modes()
     config.estimators = configs.estimators()
     if options["smoke"]:
         config.data.name = "synthetic"
@@ -42,7 +35,6 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.total_epochs = 4
         config.train.batch_size = 16
         config.train.num_seeds = 2
-        config.modes.num_modes = 3
-        config.modes.num_samples = 100
+        config.modes = configs.modes(num_modes=3, num_samples=100)
         config.estimators = configs.estimators(warmup_records=2)
     return config

@@ -36,14 +36,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.train.chunk_steps = 5
     config.eval.batch_size = 128
     config.eval.every_epochs = 5
-    config.modes = ConfigDict(
-        {
-            "num_modes": 10,
-            "num_samples": 1000,
-            "method": "k_medoids",
-            "num_restarts": 1,
-        }
-    )
+    config.modes = configs.modes()
     config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "90.91 ± 0.52", "Online CMD": "92.43 ± 0.34"})
     config.quick = "resnet18:width=16 --config.train.total_epochs=3"
@@ -55,7 +48,6 @@ def get_config(argument: str | None = None) -> ConfigDict:
         config.train.total_epochs = 4
         config.train.batch_size = 16
         config.eval.every_epochs = 1
-        config.modes.num_modes = 3
-        config.modes.num_samples = 100
+        config.modes = configs.modes(num_modes=3, num_samples=100)
         config.estimators = configs.estimators(warmup_records=2)
     return config

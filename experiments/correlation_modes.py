@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from cmd_jax import config as configs
 from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import (
@@ -27,11 +28,11 @@ from experiments import (
 )
 from experiments.checks import about, check_memory
 from experiments.group_training import Trained
+from experiments.moving_weights import with_moving_samples
 from experiments.options import Options
 from experiments.programs import statistics_used
 from experiments.setup import Setup, prepare
 
-_FIELDS = {"num_modes": 10, "num_samples": 1000, "method": "", "num_restarts": 1}
 _NUM_SHOWN = 6  # weights whose fit is drawn, spread over the sampled ones
 _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 
@@ -39,7 +40,8 @@ _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
     with processes.together():
-        setup = prepare(config, options.data_directory, {"modes": _FIELDS})
+        study = {"modes": configs.modes().to_dict()}
+        setup = prepare(config, options.data_directory, study)
         params = setup.template.params
         with about("config.modes, and config.record of what config.model has"):
             modes.check_sizes(
@@ -64,6 +66,7 @@ def _finish_seed(
 ) -> None:
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
+    setup = setup._replace(config=with_moving_samples(setup.config, recorded))
     key = rng.stream(jax.random.key(seed), "modes")
     decomposition = modes.decompose(
         recorded, **setup.config.modes, mesh=setup.mesh, key=key
@@ -80,6 +83,7 @@ def _finish_seed(
         "null_correlation": null.correlation,
         "null_r_squared": null.r_squared,
         "num_modes": len(decomposition.references),
+        "num_samples": len(decomposition.samples),
         "num_records": len(recorded),
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),

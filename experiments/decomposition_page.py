@@ -38,6 +38,8 @@ def _fit_and_null(run: FinishedRun) -> Section:
     ]
     carried = run.results[0]["carried"]
     constant = run.collect("num_constant")
+    asked = run.document["config"]["modes"]["num_samples"]
+    sampled = [result.get("num_samples", asked) for result in run.results]
     notes = [
         "Unrelated random walks correlate too. The null is the whole pipeline on "
         "independent random walks with as many records, samples and modes, and with "
@@ -46,6 +48,11 @@ def _fit_and_null(run: FinishedRun) -> Section:
     if constant.any():
         notes.append(
             f"Weights that never moved, left out: {mean_std(constant, digits=0)}."
+        )
+    if min(sampled) < asked:
+        notes.append(
+            f"Of the {asked} weights to sample fewer move: all of them were sampled, "
+            f"{mean_std(np.array(sampled), digits=0)}."
         )
     if carried:
         notes.append(

@@ -19,6 +19,7 @@ from cmd_jax.trajectory import Estimator, StoredTrajectory
 from cmd_jax.types import Key
 from experiments import recording
 from experiments.checks import about, check_memory
+from experiments.moving_weights import with_moving_samples
 from experiments.setup import Setup
 
 _AVERAGES = {"ema": baselines.ema, "swa": baselines.swa, "lawa": baselines.lawa}
@@ -78,9 +79,10 @@ def fit_warmup(
     """
     options = setup.config.estimators[name]
     every = options.every_records
+    warmup = recorded[every::every][: options.warmup_records + 1]
     decomposition = modes.decompose(
-        recorded[every::every][: options.warmup_records + 1],
-        **_decomposed(setup.config, name),
+        warmup,
+        **_decomposed(with_moving_samples(setup.config, warmup), name),
         mesh=setup.mesh,
         key=rng.stream(key, name),
     )

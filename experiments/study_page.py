@@ -69,17 +69,11 @@ def write(
       content: the study's own; the settings are added as the last section.
 
     Raises:
-      ValueError: the files lack something that the page shows.
+      ValueError: a file is damaged or of another version; the message names it.
     """
     run = read(directory)
-    try:
-        found = content(run)
-        sections = [*found.sections, _settings(run, found.settings)]
-    except KeyError as error:
-        raise ValueError(
-            f"the files of {directory.root} lack {error}: another version of cmd_jax "
-            "wrote them. Pass --overwrite to begin anew"
-        ) from error
+    found = content(run)
+    sections = [*found.sections, _settings(run, found.settings)]
     for table in (table for section in sections for table in section.tables):
         name = "_".join(table.caption.split(":")[0].lower().split())
         files.write_atomic(directory.tables / f"{name}.csv", to_csv(table))

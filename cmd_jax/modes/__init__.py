@@ -22,7 +22,7 @@ from cmd_jax.modes.online_estimate import OnlineState, online
 from cmd_jax.modes.online_references import OnlineReferences
 from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.references import METHODS
-from cmd_jax.modes.sampling import sample_weights
+from cmd_jax.modes.sampling import count_moving, sample_weights
 
 __all__ = [
     "METHODS",
@@ -40,6 +40,7 @@ __all__ = [
     "check_sizes",
     "choose_num_modes",
     "correlation_matrix",
+    "count_moving",
     "decompose",
     "fit_references",
     "gather",

@@ -13,6 +13,10 @@ from jaxtyping import Bool, Float, Int
 from cmd_jax.modes.faster_pam import faster_pam, partition_by
 from cmd_jax.types import Array, ArrayLike, Key
 
+# Room for the medoids is a power of two from here on: few programs serve every number
+# of modes, and what is computed for the room left over costs little.
+_LEAST_ROOM = 16
+
 
 class KMedoids(NamedTuple):
     """A k-medoids clustering.
@@ -82,12 +86,19 @@ def k_medoids(
     for name, value in (("num_restarts", num_restarts), ("max_sweeps", max_sweeps)):
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
-    return _best_of_restarts(
+    best = _best_of_restarts(
         jnp.asarray(dissimilarity, jnp.float32),
         jax.random.split(key, num_restarts),
+        num_modes,
         max_sweeps,
-        num_modes=num_modes,
+        room=_room(num_modes, len(dissimilarity)),
     )
+    return best._replace(medoids=best.medoids[:num_modes])
+
+
+def _room(num_modes: int, num_samples: int) -> int:
+    """The length of the arrays of modes; medoids are distinct samples."""
+    return min(max(1 << (num_modes - 1).bit_length(), _LEAST_ROOM), num_samples)
 
 
 def check_square(name: str, matrix: ArrayLike, num_modes: int) -> None:
@@ -122,14 +133,23 @@ def _sums_are_finite(matrix: Array) -> Array:
     return jnp.isfinite(matrix @ jnp.ones(len(matrix), matrix.dtype)).all()
 
 
-@functools.partial(jax.jit, static_argnames="num_modes")
+@functools.partial(jax.jit, static_argnames="room")
 def _best_of_restarts(
-    dissimilarity: Array, keys: Array, max_sweeps: int | Array, *, num_modes: int
+    dissimilarity: Array,
+    keys: Array,
+    num_modes: int | Array,
+    max_sweeps: int | Array,
+    *,
+    room: int,
 ) -> KMedoids:
+    """The best clustering; of its medoids the first `num_modes` mean something."""
+
     def restart(key: Key) -> KMedoids:
-        start = random_medoids(key, len(dissimilarity), num_modes)
-        search = faster_pam(dissimilarity, start, max_sweeps)
-        medoids, labels, cost = _canonical(dissimilarity, search.partition.medoids)
+        start = random_medoids(key, len(dissimilarity), room)
+        search = faster_pam(dissimilarity, start, num_modes, max_sweeps)
+        medoids, labels, cost = _canonical(
+            dissimilarity, search.partition.medoids, num_modes
+        )
         return KMedoids(medoids, labels, cost, search.num_swaps, search.converged)
 
     results = lax.map(restart, keys)
@@ -138,18 +158,25 @@ def _best_of_restarts(
 
 
 def random_medoids(key: Key, num_samples: int, num_modes: int) -> Int[Array, " modes"]:
-    """Distinct samples, drawn uniformly: the start of a search."""
+    """Distinct samples, drawn uniformly: the start of a search.
+
+    The first of them do not depend on how many are drawn.
+    """
     # Where the largest random numbers are: cheaper than a shuffle of all samples.
     _, medoids = lax.top_k(jax.random.uniform(key, (num_samples,)), num_modes)
     return medoids.astype(jnp.int32)
 
 
-def _canonical(dissimilarity: Array, medoids: Array) -> tuple[Array, Array, Array]:
+def _canonical(
+    dissimilarity: Array, medoids: Array, num_modes: int | Array
+) -> tuple[Array, Array, Array]:
     """Medoids, labels and cost, numbered by decreasing size, ties by medoid index."""
-    partition = partition_by(dissimilarity, jnp.sort(medoids))
     modes = jnp.arange(medoids.size, dtype=jnp.int32)
+    beyond = len(dissimilarity)  # no sample: sorted last, and no mode's size counts it
+    medoids = jnp.sort(jnp.where(modes < num_modes, medoids, beyond))
+    partition = partition_by(dissimilarity, medoids, num_modes)
     # A medoid with a duplicate among the medoids still belongs to its own mode.
-    labels = partition.labels.at[partition.medoids].set(modes)
+    labels = partition.labels.at[medoids].set(modes, mode="drop")
     order = jnp.argsort(-jnp.bincount(labels, length=medoids.size), stable=True)
     rank = jnp.zeros_like(modes).at[order].set(modes)
-    return partition.medoids[order], rank[labels], partition.cost
+    return medoids[order], rank[labels], partition.cost

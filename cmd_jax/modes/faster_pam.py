@@ -9,6 +9,9 @@ replacing medoid m by x changes the cost by
 
 where the last sum is a product with the one-hot labels. So a block of rows gives every
 swap of its samples in one read, in operations that run well on a CPU and on a GPU.
+
+How many medoids there are is a traced number: arrays of modes may be longer, and what
+they hold beyond it has no meaning. One program serves every number of modes.
 """
 
 import functools
@@ -48,13 +51,15 @@ class Search(NamedTuple):
 def faster_pam(
     dissimilarity: Float[Array, "samples samples"],
     medoids: Int[Array, " modes"],
+    num_modes: int | Array,
     max_sweeps: int | Array,
 ) -> Search:
     """Swaps until no single swap lowers the cost, or for `max_sweeps` sweeps.
 
     Args:
       dissimilarity: the dissimilarity to sample i is row i.
-      medoids: the distinct samples to start from.
+      medoids: the distinct samples to start from, and what fills the array.
+      num_modes: how many of them are medoids: the first ones.
       max_sweeps: how often the whole matrix is read at most.
 
     Returns:
@@ -74,7 +79,7 @@ def faster_pam(
         rows = lax.dynamic_slice_in_dim(dissimilarity, start, block_size)
         replacements, changes = _best_replacements(rows, search.partition)
         partition, swaps = _swap(
-            dissimilarity, start + replacements, changes, search.partition
+            dissimilarity, start + replacements, changes, search.partition, num_modes
         )
         num_quiet = jnp.where(swaps > 0, 0, search.num_quiet + 1)
         return Search(
@@ -86,14 +91,18 @@ def faster_pam(
         )
 
     zero = jnp.int32(0)
-    start = partition_by(dissimilarity, medoids)
+    start = partition_by(dissimilarity, medoids, num_modes)
     return lax.while_loop(
         unfinished, visit, Search(start, zero, zero, zero, jnp.bool_(False))
     )
 
 
 def _swap(
-    dissimilarity: Array, candidates: Array, changes: Array, partition: Partition
+    dissimilarity: Array,
+    candidates: Array,
+    changes: Array,
+    partition: Partition,
+    num_modes: int | Array,
 ) -> tuple[Partition, Array]:
     """Tries one replacement of each medoid; returns also how many were kept.
 
@@ -106,14 +115,14 @@ def _swap(
 
         def swapped():
             medoids = partition.medoids.at[mode].set(candidates[mode])
-            new = partition_by(dissimilarity, medoids)
+            new = partition_by(dissimilarity, medoids, num_modes)
             better = new.cost < partition.cost
             kept = jax.tree.map(functools.partial(jnp.where, better), new, partition)
             return kept, swaps + better
 
         return lax.cond(changes[mode] < 0, swapped, lambda: carry)
 
-    return lax.fori_loop(0, candidates.size, attempt, (partition, jnp.int32(0)))
+    return lax.fori_loop(0, num_modes, attempt, (partition, jnp.int32(0)))
 
 
 def _best_replacements(
@@ -131,7 +140,9 @@ def _best_replacements(
 
 
 def partition_by(
-    dissimilarity: Float[Array, "samples samples"], medoids: Int[Array, " modes"]
+    dissimilarity: Float[Array, "samples samples"],
+    medoids: Int[Array, " modes"],
+    num_modes: int | Array,
 ) -> Partition:
     """Assigns every sample to its nearest medoid, the first one in a tie."""
 
@@ -144,5 +155,5 @@ def partition_by(
 
     first = dissimilarity[medoids[0]]
     start = (jnp.zeros(first.shape, jnp.int32), first, jnp.full_like(first, jnp.inf))
-    labels, nearest, second = lax.fori_loop(1, medoids.size, add, start)
+    labels, nearest, second = lax.fori_loop(1, num_modes, add, start)
     return Partition(medoids, labels, nearest, second, nearest.sum())

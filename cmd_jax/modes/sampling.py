@@ -73,6 +73,39 @@ def sample_weights(
         pools |= {number: _moving(trajectory, number) for number in still}
 
 
+def count_moving(
+    trajectory: AnyTrajectory, *, at_most: int, mask: PyTree = None
+) -> int:
+    """Counts the weights that move, as far as they can be asked for.
+
+    Leaves are read one after another until there are enough.
+
+    Args:
+      trajectory: the records, in memory or stored.
+      at_most: where to stop.
+      mask: a pytree prefix of bools, True where leaves are modelled; None for all.
+
+    Returns:
+      `at_most`, or how many move where there are fewer: the largest sample that
+      `sample_weights` can draw.
+
+    Example:
+      >>> import numpy as np
+      >>> from cmd_jax import modes
+      >>> from cmd_jax.trajectory import Trajectory
+      >>> moving, still = np.eye(3, dtype=np.float32), np.ones((3, 9), np.float32)
+      >>> trajectory = Trajectory({"a": moving, "b": still}, np.arange(3))
+      >>> modes.count_moving(trajectory, at_most=1000)
+      3
+    """
+    found = 0
+    for leaf in modelled_leaves(trajectory.template, mask):
+        found += len(_moving(trajectory, leaf))
+        if found >= at_most:
+            return at_most
+    return found
+
+
 def _check_enough(available: np.ndarray, num_samples: int, *, exact: bool) -> None:
     total = int(available.sum())
     if exact and total == 0:

@@ -13,11 +13,11 @@ from cmd_jax import config as configs
 from cmd_jax.checkpoints import read_checkpoint
 from cmd_jax.train import TrainState
 from cmd_jax.trajectory import Trajectory
-from experiments import branch, correlation_modes
+from experiments import branch
 from experiments.programs import initial_states, make_reestimate
 from experiments.setup import prepare
 
-STUDY = {"modes": correlation_modes._FIELDS}
+STUDY = {"modes": configs.modes().to_dict()}
 ADAM = (
     *("--config", "digits:smoke", "--config.optimizer.name=adam"),
     *("--config.optimizer.momentum=0.9", "--config.optimizer.learning_rate=0.01"),

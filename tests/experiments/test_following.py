@@ -10,11 +10,11 @@ from cmd_jax import config as configs
 from cmd_jax import runs
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.train import MetricsFile
-from experiments import correlation_modes, estimators, saved
+from experiments import estimators, saved
 from experiments.following import Following
 from experiments.setup import prepare
 
-STUDY = {"modes": correlation_modes._FIELDS}
+STUDY = {"modes": configs.modes().to_dict()}
 NAMES = tuple(estimators.NAMES)
 FITTED = ("online", "random_references")
 LEFT_OUT = tuple(f"--config.estimators.{name}.every_records=0" for name in NAMES)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 
 import pytest
@@ -192,11 +193,32 @@ def test_results_of_another_version_are_refused(finished, run_main, tmp_path, ca
     directory = tmp_path / finished.name
     shutil.copytree(finished, directory)
     seed = runs.RunDirectory(directory).seed(0)
-    seed.finish({"accuracy": {}}, seed.arrays())
+    results, arrays = seed.results(), seed.arrays()
     (directory / "report.html").unlink()
-    assert run_main(tmp_path) == 2
-    text = capsys.readouterr().err
-    assert f"the files of {directory} lack" in text
+    for lacks, file in (("null_r_squared", "results.json"), ("counts", "arrays.npz")):
+        for found in (results, arrays):
+            found.pop(lacks, None)
+        seed.finish(results, arrays)
+        assert run_main(tmp_path) == 2
+        text = capsys.readouterr().err
+        assert f"{directory / 'seed_0' / file} lacks '{lacks}'" in text
+
+
+def test_where_too_few_weights_move_all_are_sampled(run_main, tmp_path, capsys):
+    """Steps that are too small for float32 change the biases only: they begin at 0."""
+    arguments = (
+        "--config=digits:smoke",
+        "--config.train.num_seeds=1",
+        "--config.optimizer.learning_rate=1e-7",
+        "--config.modes.num_samples=1210",
+    )
+    assert run_main(tmp_path, *arguments) == 0
+    said = re.findall(r"only (\d+) weights move", capsys.readouterr().out)
+    (directory,) = tmp_path.glob("digits-*")
+    sampled = runs.RunDirectory(directory).seed(0).results()["num_samples"]
+    assert sampled == int(said[-1]) < 1210
+    page = (directory / "report.html").read_text()
+    assert f"all of them were sampled, {sampled}" in page
 
 
 def test_a_run_goes_on_with_the_dispatch_it_began_with(

@@ -57,6 +57,12 @@ def test_constant_weights_are_left_out():
         modes.sample_weights(trajectory, 46, key=jax.random.key(1))
 
 
+@pytest.mark.parametrize(("at_most", "found"), [(4, 4), (45, 45), (46, 45)])
+def test_moving_weights_are_counted_up_to_what_is_asked_for(at_most, found):
+    trajectory = _trajectory((5, 40, 0), (100, 3, 50))
+    assert modes.count_moving(trajectory, at_most=at_most) == found
+
+
 def test_every_weight_of_a_leaf_is_as_likely():
     trajectory = _trajectory((40,), (10,))
     drawn = [

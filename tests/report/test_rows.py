@@ -66,7 +66,7 @@ def test_what_is_no_finished_run_is_named(make_run, tmp_path):
 def test_results_of_another_version_are_named(make_run):
     run = make_run("run", {})
     run.seed(0).finish({"accuracy": {"sgd": 0.5}}, {})
-    with pytest.raises(ValueError, match=r"the files of .*run lack '\w+'"):
+    with pytest.raises(ValueError, match=r"results\.json lacks '\w+'"):
         collect(run, variant=_variant)
 
 
