@@ -170,7 +170,7 @@ def _multiplier(setup: Setup, seed: int, state: train.TrainState) -> float | Non
     if not isinstance(state.state, least_action.LeastActionState):
         return None
     value = float(host.fetch(state.state.multiplier.value))
-    if value >= setup.config.least_action.maximum:
+    if value >= np.float32(setup.config.least_action.maximum):
         progress.say(
             f"seed {seed}: the multiplier reached config.least_action.maximum, "
             f"{value:g}: the task was not solved, and the transport term has faded"

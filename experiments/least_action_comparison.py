@@ -73,7 +73,7 @@ def _accuracy(found: Mapping[str, FinishedRun]) -> Section:
 
 def _flow(found: Mapping[str, FinishedRun]) -> Section:
     names = [
-        name for name in MEASURES if any(measured(r, name).size for r in _of(found))
+        name for name in MEASURES if any(measured(r, name).size for r in found.values())
     ]
     rows: list[list[Cell]] = [
         [label, *(_median(measured(run, name)) for name in names)]

@@ -120,13 +120,9 @@ def make_measure(
 
 
 def _measures(means: FlowSums) -> FlowMeasures:
+    parts = FlowSums(*map(np.asarray, means))._asdict()
+    kept = {name: parts[name] for name in FlowMeasures._fields if name in parts}
     with np.errstate(divide="ignore", invalid="ignore"):
-        return FlowMeasures(
-            energy=means.energy,
-            forcing=means.forcing,
-            relative=means.relative,
-            alignment=means.alignment / means.defined,
-            path_length=means.path_length,
-            displacement=means.displacement,
-            geodesic_index=means.straight_energy / means.squared_displacement,
-        )
+        kept["alignment"] = parts["alignment"] / parts["defined"]
+        index = parts["straight_energy"] / parts["squared_displacement"]
+    return FlowMeasures(**kept, geodesic_index=index)

@@ -89,13 +89,14 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
         shifts: dict[str, Array] | None = None,
     ) -> tuple[Array, PyTree, tuple[Passage, ...]]:
         variables = {"params": params, **state}
-        logits, updated = module.apply(
+        logits, changed = module.apply(
             variables if shifts is None else {**variables, SHIFTS: shifts},
             inputs,
             train=train,
             mutable=[*(state if train else ()), PASSAGES],
             rngs=None if key is None else {"dropout": key},
         )
+        updated = dict(changed)
         passages = updated.pop(PASSAGES, {}).get("blocks", ())
         return logits, {**state, **updated}, passages
 

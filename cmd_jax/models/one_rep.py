@@ -95,7 +95,7 @@ class OneRep(nn.Module):
             _EulerStep,
             variable_axes={"params": 0, "batch_stats": 0},
             split_rngs={"params": True},
-            in_axes=(0, nn.broadcast),
+            in_axes=(0, nn.broadcast),  # pyright: ignore[reportArgumentType]
         )
         zeros, blocks = jnp.zeros_like(x), range(1, self.num_blocks)
         shifts = jnp.stack([enter(self, block, zeros) for block in blocks])

@@ -1,10 +1,10 @@
 """Where a chunk's batches come from: the memory of the device, or that of the host.
 
 Both give the same batches in the same order, of the whole training set or of a subset
-that each seed draws for itself. On the device lies the whole
-training set, and a step takes its rows by the epoch's permutation. A set that does not
-fit there stays on the host: a thread gathers and moves the batches of the next chunk
-while the device is at work on this one, so two chunks of batches are on the device.
+that each seed draws for itself. On the device lies the whole training set, and a step
+takes its rows by the epoch's permutation. A set that does not fit there stays on the
+host: a thread gathers and moves the batches of the next chunk while the device is at
+work on this one, so two chunks of batches are on the device.
 """
 
 import dataclasses

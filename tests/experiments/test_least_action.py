@@ -91,6 +91,7 @@ def test_resumed_is_uninterrupted(
     equal_runs(finished_study.root, resumed.root)
 
 
+@pytest.mark.slow
 def test_seeds_draw_their_own_training_sets(finished_study, run_study, tmp_path):
     fields = {"least_action__stratified": True, "least_action__variant": "vanilla"}
     vanilla = run_study(tmp_path, **SUBSET, **fields)
