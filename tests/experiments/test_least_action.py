@@ -8,7 +8,7 @@ import pytest
 from cmd_jax import config as configs
 from cmd_jax import runs, train
 from cmd_jax.checkpoints import Checkpoints, read_checkpoint
-from experiments import least_action
+from experiments import least_action, least_action_comparison, study_page
 from experiments.options import Options
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
@@ -63,6 +63,26 @@ def test_the_page_shows_training_flow_and_clouds(finished_study):
         assert words in page
     assert "image/png" in page
     assert list(finished_study.tables.glob("flow.csv"))
+
+
+def test_runs_stand_side_by_side(finished_study):
+    run = study_page.read(finished_study)
+    config = run.document["config"]
+    larger = {**config, "least_action": {**config["least_action"], "num_train": 600}}
+    other = run._replace(document={**run.document, "config": larger})
+    sections = least_action_comparison.sections({"small": run, "large": other})
+    assert [section.title for section in sections] == [
+        "Accuracy",
+        "The flow",
+        "Low energy",
+        "Training sets",
+    ]
+    (accuracy,), (flow,) = sections[0].tables, sections[1].tables
+    assert [row[:3] for row in accuracy.rows[::2]] == [
+        ["small", 60, "last epoch"],
+        ["large", 600, "last epoch"],
+    ]
+    assert flow.columns[1:4] == ["kinetic energy", "path length", "geodesic index"]
 
 
 class _Killed(BaseException):

@@ -28,10 +28,8 @@ def euler():
 
     def run(params, points, step=0.5):
         x, steps = np.asarray(points, np.float64).reshape(len(points), -1), []
-        (first, b_0), (second, b_1) = (
-            (np.asarray(params[f"{layer}_{part}"]) for part in ("kernels", "biases"))
-            for layer in ("in", "out")
-        )
+        names = ("in_kernels", "in_biases", "out_kernels", "out_biases")
+        first, b_0, second, b_1 = (np.asarray(params[name]) for name in names)
         for block in range(len(first)):
             v = np.maximum(x @ first[block] + b_0[block], 0)
             v = v @ second[block] + b_1[block]
