@@ -17,9 +17,9 @@ import optax
 from ml_collections import ConfigDict
 
 from cmd_jax import files, processes, runs, train, trees
-from cmd_jax.trajectory import StoredTrajectory, Trajectory
+from cmd_jax.trajectory import StoredTrajectory
 from cmd_jax.types import Params, PyTree
-from experiments import progress, saved
+from experiments import progress, recording, saved
 
 _FROM_CHECKPOINT = ("optimizer_state", "state")  # of a TrainState
 
@@ -186,7 +186,7 @@ def _open(
             f"one that it has: {', '.join(map(str, run.seeds()))}"
         )
     try:
-        stored = Trajectory.open(path, like=like, verify=verify)
+        stored = recording.open_recorded(run.seed(seed), like, verify=verify)
     except ValueError as error:
         raise ValueError(
             f"config.branch: {error} (like: the parameters of config.model)"

@@ -23,53 +23,52 @@ def sections(run: FinishedRun) -> list[Section]:
 def _fit_and_null(run: FinishedRun) -> Section:
     by_mode = np.stack([_by_mode(seed) for seed in run.arrays])
     r_squared, null = run.collect("r_squared"), run.collect("null_r_squared")
-    rows = [
-        [
-            label,
-            *(
-                mean_std(run.collect(f"{null}{name}"), digits=3)
-                for null in ("", "null_")
-            ),
-        ]
-        for label, name in (
-            ("mean R²", "r_squared"),
-            ("mean |correlation|", "correlation"),
-        )
-    ]
-    carried = run.results[0]["carried"]
-    constant = run.collect("num_constant")
-    asked = run.document["config"]["modes"]["num_samples"]
-    sampled = [result.get("num_samples", asked) for result in run.results]
+    caption = "R² of each mode and of all weights, with the random-walk null."
+    return Section(
+        "Fit, and what chance gives",
+        "\n\n".join(_notes(run)),
+        [Figure(caption, figures.r_squared(by_mode, r_squared, null))],
+        [_fit_table(run), _mode_table(run)],
+    )
+
+
+def _notes(run: FinishedRun) -> list[str]:
+    """What the null is, and which weights were left out."""
     notes = [
         "Unrelated random walks correlate too. The null is the whole pipeline on "
         "independent random walks with as many records, samples and modes, and with "
         "this training's step sizes: only what rises above it speaks of the network."
     ]
+    constant = run.collect("num_constant")
     if constant.any():
         notes.append(
             f"Weights that never moved, left out: {mean_std(constant, digits=0)}."
         )
+    asked = run.document["config"]["modes"]["num_samples"]
+    sampled = [result.get("num_samples", asked) for result in run.results]
     if min(sampled) < asked:
         notes.append(
             f"Of the {asked} weights to sample fewer move: all of them were sampled, "
             f"{mean_std(np.array(sampled), digits=0)}."
         )
-    if carried:
+    if carried := run.results[0]["carried"]:
         notes.append(
             f"Not modelled, carried from the last record: {', '.join(carried)}."
         )
-    caption = "R² of each mode and of all weights, with the random-walk null."
-    return Section(
-        "Fit, and what chance gives",
-        "\n\n".join(notes),
-        [Figure(caption, figures.r_squared(by_mode, r_squared, null))],
+    return notes
+
+
+def _fit_table(run: FinishedRun) -> Table:
+    def cells(name: str) -> list[str]:
+        values = (run.collect(name), run.collect(f"null_{name}"))
+        return [mean_std(value, digits=3) for value in values]
+
+    return Table(
+        "Fit and null: averages over the weights, mean ± std (seeds)",
+        ["", "training", "random-walk null"],
         [
-            Table(
-                "Fit and null: averages over the weights, mean ± std (seeds)",
-                ["", "training", "random-walk null"],
-                rows,
-            ),
-            _mode_table(run),
+            ["mean R²", *cells("r_squared")],
+            ["mean |correlation|", *cells("correlation")],
         ],
     )
 

@@ -11,7 +11,7 @@ import jax
 
 import cmd_jax
 from cmd_jax import runs, trees
-from cmd_jax.trajectory import Trajectory, write_safetensors
+from cmd_jax.trajectory import write_safetensors
 from cmd_jax.types import Params
 from experiments import progress, recording, saved
 from experiments.estimators import following
@@ -45,13 +45,12 @@ def write(setup: Setup, directory: runs.RunDirectory, folder: pathlib.Path) -> N
       folder: made where it does not exist; files of the same names are replaced.
 
     Raises:
-      ValueError: estimators followed, and the checkpoint of the last step is gone.
+      ValueError: records are lost; or estimators followed, and the checkpoint of the
+        last step is gone.
     """
     config = directory.config()
     for seed in directory.finished_seeds():
-        recorded = Trajectory.open(
-            directory.seed(seed).trajectory, like=setup.template.params
-        )
+        recorded = recording.open_recorded(directory.seed(seed), setup.template.params)
         metadata = {
             "config": config["name"],
             "hash": config["hash"],

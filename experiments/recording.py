@@ -8,7 +8,7 @@ import fnmatch
 
 from ml_collections import ConfigDict
 
-from cmd_jax import trajectory, trees
+from cmd_jax import runs, trajectory, trees
 from cmd_jax.types import Params
 
 _MAX_RECORDS = 10**6
@@ -66,6 +66,28 @@ def num_bytes(record: ConfigDict, params: Params) -> int:
       ValueError: the selection does not fit the network.
     """
     return trajectory.record_bytes(params, select=selection(record), dtype=record.dtype)
+
+
+def open_recorded(
+    seed: runs.SeedDirectory, params: Params, *, verify: bool = True
+) -> trajectory.StoredTrajectory:
+    """Opens what a seed has recorded; a finished one must have all of its records.
+
+    A trajectory does not know its end: what lost whole records there is, by itself, the
+    trajectory of a shorter run. The seed's results know how many there were.
+
+    Raises:
+      ValueError: it is damaged, or of another network than `params`, or records are
+        lost.
+    """
+    stored = trajectory.Trajectory.open(seed.trajectory, like=params, verify=verify)
+    trained = seed.results().get("num_records") if seed.finished else None
+    if trained is not None and len(stored) != trained + 1:  # and the initialisation
+        raise ValueError(
+            f"{seed.trajectory} has {len(stored)} records, not {trained + 1}: some are "
+            "lost. Copy it again"
+        )
+    return stored
 
 
 def num_recorded(record: ConfigDict, params: Params) -> int:

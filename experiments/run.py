@@ -115,6 +115,26 @@ def _fail(message: str, code: int = 2) -> int:
 
 def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDict]]]:
     """The options and the named configs to run in order; None after --help."""
+    values = _define_flags()
+    if {"--help", "-h", "-help"} & set(argv):
+        say(f"{USAGE}\n{_known_configs()}\n{values.get_help()}")
+        return None, []
+    name, argument, rest = _take_config(argv)
+    path = configs.find(name, CONFIGS)
+    config = configs.load(path, argument)
+    _read_flags(values, config, rest)
+    options = _options(values, shlex.join(["python", "experiments/run.py", *argv[1:]]))
+    sweep = _apply_sweep(path, config)
+    if options.export is not None and len(sweep) > 1:
+        raise flags.Error(
+            f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
+            "of its runs would replace each other"
+        )
+    return options, [(path.stem, run) for run in sweep]
+
+
+def _define_flags() -> flags.FlagValues:
+    """The flags of every study; those of the config are defined when it is loaded."""
     values = flags.FlagValues()
     flags.DEFINE_string("data_dir", None, "Folder of data sets.", flag_values=values)
     flags.DEFINE_string("output", "runs", "Folder of runs.", flag_values=values)
@@ -146,17 +166,18 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     flags.DEFINE_integer(
         "process_id", None, "Which of them this is, from 0.", flag_values=values
     )
-    if {"--help", "-h", "-help"} & set(argv):
-        say(f"{USAGE}\n{_known_configs()}\n{values.get_help()}")
-        return None, []
-    name, argument, rest = _take_config(argv)
-    path = configs.find(name, CONFIGS)
-    config = configs.load(path, argument)
+    return values
+
+
+def _read_flags(
+    values: flags.FlagValues, config: ConfigDict, words: Sequence[str]
+) -> None:
+    """Reads the command line into the flags, and its overrides into the config."""
     try:
         config_flags.DEFINE_config_dict(
-            "config", config, sys_argv=rest, flag_values=values
+            "config", config, sys_argv=words, flag_values=values
         )
-        unexpected = values(rest)[1:]
+        unexpected = values(words)[1:]
     except (AttributeError, KeyError) as error:  # of ml_collections: an unknown field
         hint = str(error.args[0])
         for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
@@ -169,23 +190,19 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
             raise flags.Error(
                 f"--{option} is {values[option].value!r}; it needs a folder"
             )
+
+
+def _options(values: flags.FlagValues, command: str) -> Options:
     export = values["export"].value
-    options = Options(
+    return Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
         overwrite=bool(values["overwrite"].value),
         dry_run=bool(values["dry_run"].value),
-        command=shlex.join(["python", "experiments/run.py", *argv[1:]]),
+        command=command,
         export=None if export is None else pathlib.Path(export),
         processes=_processes(values),
     )
-    sweep = _apply_sweep(path, config)
-    if export is not None and len(sweep) > 1:
-        raise flags.Error(
-            f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
-            "of its runs would replace each other"
-        )
-    return options, [(path.stem, run) for run in sweep]
 
 
 def _processes(values: flags.FlagValues) -> Processes | None:

@@ -14,10 +14,12 @@ from cmd_jax.trajectory.schedule import (
     log_spaced,
 )
 from cmd_jax.trajectory.stored import StoredTrajectory
+from cmd_jax.trajectory.three_networks import NetworksPlane, plane_through
 from cmd_jax.trajectory.writer import TrajectoryWriter, record_bytes
 
 __all__ = [
     "Estimator",
+    "NetworksPlane",
     "Plane",
     "PrincipalPlane",
     "Recorder",
@@ -34,6 +36,7 @@ __all__ = [
     "log_spaced",
     "path_length",
     "plane_metrics",
+    "plane_through",
     "principal_plane",
     "record_bytes",
     "write_safetensors",

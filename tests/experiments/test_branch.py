@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from cmd_jax import config as configs
+from cmd_jax import files
 from cmd_jax.checkpoints import read_checkpoint
 from cmd_jax.train import TrainState
 from cmd_jax.trajectory import Trajectory
@@ -183,11 +184,21 @@ def test_refusals(options, message, source, run_main, tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("what", ["trajectory", "checkpoint"])
-def test_a_damaged_source_is_refused(what, source, run_main, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("trajectory", "records.bin is damaged"),
+        ("checkpoint", "is damaged"),
+        ("index", "some are lost"),
+    ],
+)
+def test_a_damaged_source_is_refused(what, message, source, run_main, tmp_path, capsys):
     damaged = tmp_path / "damaged"
     shutil.copytree(source, damaged)
-    if what == "trajectory":
+    if what == "index":  # of a record less
+        path = damaged / "seed_1" / "trajectory" / "index.bin"
+        files.truncate(path, path.stat().st_size * 5 // 6)
+    elif what == "trajectory":
         path = damaged / "seed_1" / "trajectory" / "records.bin"
         path.write_bytes(b"x" + path.read_bytes()[1:])
     else:
@@ -195,7 +206,8 @@ def test_a_damaged_source_is_refused(what, source, run_main, tmp_path, capsys):
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     flags = (*ADAM, f"--config.branch.run={damaged}")
     assert run_main(tmp_path / "runs", *flags) == 2
-    assert str(damaged) in capsys.readouterr().err
+    text = capsys.readouterr().err
+    assert str(damaged) in text and message in text
     assert not (tmp_path / "runs").exists()
 
 
