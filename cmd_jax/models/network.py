@@ -97,7 +97,7 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
             rngs=None if key is None else {"dropout": key},
         )
         updated = dict(changed)
-        passages = updated.pop(PASSAGES, {}).get("blocks", ())
+        passages = updated.pop(PASSAGES, {}).get("passage", ())
         return logits, {**state, **updated}, passages
 
     def apply(

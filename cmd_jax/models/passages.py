@@ -61,7 +61,7 @@ def advance(
 
 def tell(module: nn.Module, passage: Passage) -> None:
     """Adds a passage to those that the module tells of, for what cannot `advance`."""
-    module.sow(PASSAGES, "blocks", passage)
+    module.sow(PASSAGES, "passage", passage)
 
 
 def check_flow(num_blocks: int, step: float) -> None:
