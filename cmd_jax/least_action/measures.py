@@ -120,7 +120,7 @@ def make_measure(
 
 
 def _measures(means: FlowSums) -> FlowMeasures:
-    parts = FlowSums(*map(np.asarray, means))._asdict()
+    parts = {name: np.asarray(part) for name, part in means._asdict().items()}
     kept = {name: parts[name] for name in FlowMeasures._fields if name in parts}
     with np.errstate(divide="ignore", invalid="ignore"):
         kept["alignment"] = parts["alignment"] / parts["defined"]
