@@ -175,6 +175,56 @@ def least_action(
     )
 
 
+def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict:
+    """The block `embedding`: weights become functions of their references in training.
+
+    The fit that is embedded is that of the estimator `online`, which has to follow the
+    run; its `warmup_records` are F. The rest is `modes.EmbeddingRule`.
+
+    Args:
+      treatment: "snap" as released, "freeze" or "tied"; "none" trains all weights.
+      every_records: L of the CMD paper: records from one round to the next.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.embedding().per_cent
+      10.0
+    """
+    return ConfigDict(
+        {
+            "treatment": treatment,
+            "every_records": every_records,
+            "per_cent": 10.0,  # P: of all weights, that join in a round
+            "of_remaining": False,  # or of those that are left
+            "criterion": "coefficients",  # or "function", "relative"
+        }
+    )
+
+
+def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
+    """The block `subspace`: P-SGD and P-BFGS in the subspace of a run's first records.
+
+    Both train on to the run's own number of epochs from where its records end.
+
+    Args:
+      long_records: records after the initialisation that P-SGD and P-BFGS (long) take.
+      batch_size: of P-BFGS; P-SGD has that of the run.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.subspace().num_directions
+      40
+    """
+    return ConfigDict(
+        {
+            "num_directions": 40,  # at most; fewer where the records span fewer
+            "equal_records": 20,  # that P-BFGS (equal) takes: as many as online CMD
+            "long_records": long_records,
+            "batch_size": batch_size,
+        }
+    )
+
+
 def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
     """Parses the argument of a config, `NAME:smoke,width=16`.
 

@@ -4,7 +4,7 @@
       config.json  environment.json  report.html  tables/
       checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock  wall_time/seeds_0-2.json
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
-               branch.json
+               branch.json  subspace/
 
 `results.json` is written last: a seed that has it is finished. A group of seeds belongs
 to one process, by a lock that dies with it; groups that share no seed run side by side.
@@ -49,12 +49,18 @@ class SeedDirectory(NamedTuple):
         """Where the seed started, if not from a random initialisation (JSON)."""
         return self.root / "branch.json"
 
+    @property
+    def subspace(self) -> pathlib.Path:
+        """Checkpoints of the trainings in a subspace, until the seed is finished."""
+        return self.root / "subspace"
+
     def finish(self, results: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes what the report needs; afterwards the seed counts as finished."""
         with files.replacing(self._arrays) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         seals = {"seed": self.root.name, "arrays_crc32": files.crc32(self._arrays)}
         files.write_sealed_json(self._results, {**results, **seals})
+        shutil.rmtree(self.subspace, ignore_errors=True)
 
     @property
     def finished(self) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Int, Int64
+from ml_collections import ConfigDict
 
 from cmd_jax import host, modes
 from cmd_jax.trajectory import StoredTrajectory
 from cmd_jax.types import Array, Params
-from experiments import progress, recording
+from experiments import embedding, progress, recording
 from experiments.group_training import Trained
 from experiments.programs import make_reestimate
 from experiments.setup import Setup
@@ -30,13 +31,18 @@ def tested_records(
     return evaluated[np.linspace(0, len(evaluated) - 1, count).round().astype(int)]
 
 
+def network(config: ConfigDict) -> str:
+    """What the trained network itself is called among the methods."""
+    return "embedded" if embedding.is_asked_for(config) else "sgd"
+
+
 def curves(
     setup: Setup,
     recorded: StoredTrajectory,
     decomposition: modes.Decomposition,
     trained: Trained,
 ) -> dict[str, np.ndarray]:
-    """Test accuracies at `tested_records`, by method; "sgd" is the network itself.
+    """Test accuracies at `tested_records`, by method; the first is the network itself.
 
     NaN where an estimator had not begun. Nothing where only a part of the weights was
     recorded: such a record is no network.
@@ -47,31 +53,32 @@ def curves(
     every = setup.config.eval.every_epochs * setup.steps_per_epoch
     evaluations = -(-recorded.steps[records] // every) - 1
     sources = {
-        "sgd": lambda record: recorded[record],
+        network(setup.config): lambda record: recorded[record],
         "cmd": lambda record: modes.reconstruct(decomposition, record=record),
     }
     estimated = {
         name: accuracy[evaluations] for name, accuracy in trained.accuracy.items()
     }
-    return _test(setup, trained, sources, records) | estimated
+    return test(setup, trained, sources, records) | estimated
 
 
-def _test(
+def test(
     setup: Setup,
     trained: Trained,
     sources: Mapping[str, Callable[[int], Params]],
     records: Int[np.ndarray, " tested"],
 ) -> dict[str, np.ndarray]:
+    """The test accuracies of what each source gives for some records."""
     evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
 
-    def test(params: Params) -> Array:
+    def score(params: Params) -> Array:
         return evaluate(params, reestimate(params, trained.state.state))["accuracy"]
 
     found: dict[str, list[float]] = {name: [] for name in sources}
     with progress.task("testing", len(records)) as advance:
         for done, record in enumerate(records, 1):
             tested = host.fetch(
-                {name: test(source(int(record))) for name, source in sources.items()}
+                {name: score(source(int(record))) for name, source in sources.items()}
             )
             for name, accuracy in tested.items():
                 found[name].append(float(accuracy))

@@ -18,12 +18,16 @@ from cmd_jax import modes, processes, rng, runs, trees
 from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from experiments import (
     accuracy,
+    dynamics,
+    embedding,
+    embedding_page,
     estimate,
     estimators,
     modes_analysis,
     modes_page,
     progress,
     recording,
+    subspace,
     training,
 )
 from experiments.checks import about, check_memory
@@ -40,8 +44,7 @@ _MAX_MATRIX = 1000  # sampled weights in the picture of the correlation matrix
 def run(name: str, config: ConfigDict, options: Options) -> None:
     """Runs the study for the seeds of `config`."""
     with processes.together():
-        study = {"modes": configs.modes().to_dict()}
-        setup = prepare(config, options.data_directory, study)
+        setup = prepare(config, options.data_directory, _blocks(config))
         params = setup.template.params
         with about("config.modes, and config.record of what config.model has"):
             modes.check_sizes(
@@ -50,6 +53,8 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
                 **config.modes,
             )
         estimators.check(setup)
+        embedding.check(config, len(setup.schedule))
+        subspace.check(setup)
         # The correlation matrix and the dissimilarities.
         check_memory("config.modes.num_samples", 2 * 4 * config.modes.num_samples**2)
     if options.dry_run:
@@ -61,9 +66,20 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     )
 
 
+def _blocks(config: ConfigDict) -> dict[str, Any]:
+    """The study's own blocks: its modes, and what the config asks for beside them."""
+    asked = {
+        "embedding": configs.embedding().to_dict(),
+        "subspace": configs.subspace().to_dict(),
+    }
+    blocks = {name: block for name, block in asked.items() if name in config}
+    return {"modes": configs.modes().to_dict(), **blocks}
+
+
 def _finish_seed(
     setup: Setup, directory: runs.SeedDirectory, seed: int, trained: Trained
 ) -> None:
+    projected = subspace.train_all(setup, directory, seed, trained)
     progress.say(f"seed {seed}: decomposing {directory.trajectory}")
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)[1:]
     setup = setup._replace(config=with_moving_samples(setup.config, recorded))
@@ -75,8 +91,13 @@ def _finish_seed(
     epochs = recorded.steps / setup.steps_per_epoch
     tested = accuracy.tested_records(setup, recorded.steps)
     curves = accuracy.curves(setup, recorded, decomposition, trained)
+    curves |= subspace.curves(projected)
     results = {
-        "accuracy": {name: float(values[-1]) for name, values in curves.items()},
+        "accuracy": {
+            name: float(values[-1])
+            for name, values in curves.items()
+            if np.isfinite(values[-1])
+        },
         "statistics": statistics_used(setup),
         "correlation": decomposition.mean_correlation,
         "r_squared": decomposition.mean_r_squared,
@@ -87,12 +108,16 @@ def _finish_seed(
         "num_records": len(recorded),
         "num_constant": decomposition.num_constant,
         "carried": list(decomposition.carried),
+        **embedding_page.results(setup, trained.state),
+        **subspace.results(projected),
     }
     arrays = {
         "epochs": epochs,
         "evaluated_epochs": epochs[tested],
         **{f"accuracy_{name}": values for name, values in curves.items()},
         **_figure_arrays(recorded, decomposition),
+        **embedding_page.arrays(setup, recorded.steps),
+        **dynamics.compare(setup, recorded, decomposition, trained, tested),
         **modes_analysis.analyse(
             setup, recorded, decomposition, trained.state, key=key
         ),

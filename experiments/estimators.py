@@ -77,16 +77,24 @@ def fit_warmup(
       recorded: the run so far, with its initialisation.
       key: the seed's root key.
     """
+    decomposition = decompose_warmup(setup, name, recorded, key=key)
+    forgetting = setup.config.estimators[name].forgetting
+    return modes.online(decomposition, forgetting=forgetting)
+
+
+def decompose_warmup(
+    setup: Setup, name: str, recorded: StoredTrajectory, *, key: Key
+) -> modes.Decomposition:
+    """The decomposition of a run's warm-up, with the arguments of `fit_warmup`."""
     options = setup.config.estimators[name]
     every = options.every_records
     warmup = recorded[every::every][: options.warmup_records + 1]
-    decomposition = modes.decompose(
+    return modes.decompose(
         warmup,
         **_decomposed(with_moving_samples(setup.config, warmup), name),
         mesh=setup.mesh,
         key=rng.stream(key, name),
     )
-    return modes.online(decomposition, forgetting=options.forgetting)
 
 
 def _decomposed(config: ConfigDict, name: str) -> dict[str, Any]:

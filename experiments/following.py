@@ -102,6 +102,10 @@ class Following:
         for name, state in self._followed[seed].states.items():
             yield name, jit(self._estimators[name].params)(state)
 
+    def state(self, seed: int, name: str) -> PyTree:
+        """The state of a seed's (its position) estimator that has begun."""
+        return self._followed[seed].states[name]
+
     def accuracy(self, seed: int) -> dict[str, np.ndarray]:
         """The test accuracies of a seed (its position), see `Followed`."""
         accuracy = self._followed[seed].accuracy

@@ -12,8 +12,9 @@ import numpy as np
 
 from cmd_jax import processes, runs, train
 from cmd_jax.checkpoints import Checkpoints
-from cmd_jax.types import Key
+from cmd_jax.types import Key, PyTree
 from experiments import branch, estimate, progress, saved
+from experiments.embedding_rounds import Rounds, template
 from experiments.following import Following
 from experiments.interruption import RESUME, Interrupted
 from experiments.outputs import Outputs, open_outputs
@@ -29,10 +30,12 @@ class Trained(NamedTuple):
       state: its last one.
       accuracy: the test accuracies of the estimators that followed, by name, one for
         each evaluation of the run; NaN where there was no estimate.
+      should_stop: whether the run has been asked to stop since.
     """
 
     state: train.TrainState
     accuracy: Mapping[str, np.ndarray]
+    should_stop: Callable[[], bool]
 
 
 def train_group(
@@ -51,6 +54,7 @@ def train_group(
     seeds = [directory.seed(seed) for seed in group]
     checkpoints = Checkpoints(directory.checkpoints(group))
     following = Following(setup, seeds, keys)
+    rounds = Rounds(setup, following, seeds, keys)
     states, start = _restore(setup, checkpoints, keys, following)
     wall_time = WallTime(directory, group, resumed=start is not None)
     with processes.together():
@@ -68,12 +72,14 @@ def train_group(
         _checkpointing(setup, checkpoints, following, should_stop),
     )
     with _naming_the_seed(group, checkpoints):
-        states, step = _train(setup, states, chunk, hooks, start or 0, should_stop)
+        states, step = _train(
+            setup, states, chunk, hooks, rounds, start or 0, should_stop
+        )
     wall_time.write()
     if step < setup.num_steps:
         raise Interrupted(f"stopped at step {step} of {setup.num_steps}; {RESUME}")
     return [
-        Trained(state, following.accuracy(number))
+        Trained(state, following.accuracy(number), should_stop)
         for number, state in enumerate(states)
     ]
 
@@ -82,10 +88,12 @@ def _restore(
     setup: Setup, checkpoints: Checkpoints, keys: Sequence[Key], following: Following
 ) -> tuple[train.States, int | None]:
     """The states of the last good checkpoint and its step, or new ones and None."""
-    templates = tuple(setup.template for _ in keys)
-    resumed = checkpoints.resume(
-        lambda step: saved.join(templates, following.template(step))
-    )
+
+    def like(step: int) -> PyTree:
+        states = tuple(template(setup, step) for _ in keys)
+        return saved.join(states, following.template(step))
+
+    resumed = checkpoints.resume(like)
     if resumed is None:
         return initial_states(setup, keys), None
     for message in resumed.damaged:
@@ -136,21 +144,26 @@ def _train(
     states: train.States,
     chunk: train.Chunk,
     hooks: Sequence[train.Hook],
+    rounds: Rounds,
     start: int,
     should_stop: Callable[[], bool],
 ) -> tuple[train.States, int]:
     """The states at the step where training ended, and that step."""
+    step = end = start
     with progress.task("training", setup.num_steps, start=start) as advance:
-        return train.train(
-            states,
-            chunk,
-            (*hooks, _ProgressHook(advance, setup.steps_per_epoch)),
-            start_step=start,
-            num_steps=setup.num_steps,
-            steps_per_epoch=setup.steps_per_epoch,
-            chunk_steps=setup.config.train.chunk_steps,
-            should_stop=should_stop,
-        )
+        while step == end < setup.num_steps:
+            end = rounds.next_after(step)
+            states, step = train.train(
+                rounds.apply(step, states),
+                chunk,
+                (*hooks, _ProgressHook(advance, setup.steps_per_epoch)),
+                start_step=step,
+                num_steps=end,
+                steps_per_epoch=setup.steps_per_epoch,
+                chunk_steps=setup.config.train.chunk_steps,
+                should_stop=should_stop,
+            )
+    return states, step
 
 
 @contextlib.contextmanager

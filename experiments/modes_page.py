@@ -5,7 +5,14 @@ import numpy as np
 from cmd_jax import runs
 from cmd_jax.modes import figures
 from cmd_jax.report import METHODS, Figure, Section, Table, mean_std
-from experiments import analysis_page, decomposition_page, study_page
+from experiments import (
+    analysis_page,
+    decomposition_page,
+    dynamics,
+    embedding_page,
+    study_page,
+    subspace_page,
+)
 from experiments.study_page import Content, FinishedRun
 
 
@@ -22,7 +29,10 @@ def _content(run: FinishedRun) -> Content:
         f"show seed {seeds[0]}.",
         [
             _accuracy(run),
+            *embedding_page.sections(run),
+            *subspace_page.sections(run),
             *decomposition_page.sections(run),
+            dynamics.section(run),
             *analysis_page.sections(run.arrays, seeds[0]),
         ],
         _highlights(run),
@@ -34,7 +44,7 @@ def _content(run: FinishedRun) -> Content:
 
 
 def _highlights(run: FinishedRun) -> list[tuple[str, str]]:
-    shown = ("sgd", "online" if _accuracies(run, "online").size else "cmd")
+    shown = ("sgd", "embedded", "online" if _accuracies(run, "online").size else "cmd")
     tiles = [
         (f"test accuracy, {METHODS[key]} (%)", mean_std(_accuracies(run, key)))
         for key in shown
@@ -74,7 +84,8 @@ def _accuracy(run: FinishedRun) -> Section:
     ]
     return Section(
         title,
-        "SGD stands for the optimizer of the config, on the recorded weights. The "
+        "SGD stands for the optimizer of the config, on the recorded weights, and so "
+        "does Embedded CMD where that optimizer trains with embedded weights. The "
         "estimators have followed that very run, with settings fixed beforehand, and "
         "have changed nothing in it: averages of the records, and CMD fitted to its "
         "warm-up and continued with each record, before which it has no estimate. "

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, recording
+from experiments import branch, embedding, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -148,7 +148,8 @@ def _optimizer(
         epochs = options.pop("decay_epochs")
         options["decay_steps"] = [epoch * steps_per_epoch for epoch in epochs]
     with about("config.optimizer"):
-        return train.create_optimizer(**options, num_steps=num_steps)
+        optimizer = train.create_optimizer(**options, num_steps=num_steps)
+    return embedding.wrap(config, optimizer, steps_per_epoch)
 
 
 def _template(

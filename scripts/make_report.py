@@ -76,7 +76,12 @@ def _sections(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Se
         return least_action_comparison.sections(
             {line.label: study_page.read(run.directory) for run, line in pairs}
         )
-    return [_summary(lines), _differences(lines), _curves(finished, lines)]
+    return [
+        _summary(lines),
+        _differences(lines),
+        _curves(finished, lines),
+        *_embedded(finished, lines),
+    ]
 
 
 def _shared_fields(finished: Sequence[FinishedRun]) -> list[str]:
@@ -93,9 +98,10 @@ def _line(run: FinishedRun, shared: Sequence[str]) -> Line:
 
 
 def _headline(line: Line) -> str:
-    """The accuracy of the training itself, at its end."""
-    last = line.accuracies("sgd") or line.accuracies("last")
-    return mean_std(list(last.values())) or "not tested"
+    """The accuracy of the trained network itself, under any of its names."""
+    names = ("sgd", "embedded", "last")
+    found = next(filter(None, map(line.accuracies, names)), {})
+    return mean_std(list(found.values())) or "not tested"
 
 
 def _summary(lines: Sequence[Line]) -> Section:
@@ -146,6 +152,33 @@ def _figure(run: FinishedRun, line: Line) -> Figure | None:
     }
     caption = f"Test accuracy of {line.label}; seeds {', '.join(map(str, seeds))}."
     return Figure(caption, figures.accuracy(arrays[0]["evaluated_epochs"], curves))
+
+
+def _embedded(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Section]:
+    """Accuracy against how much is embedded, where runs have embedded weights."""
+    curves = {
+        line.label: _share_and_accuracy(run)
+        for run, line in zip(finished, lines, strict=True)
+        if any(row.method == "embedded" for row in run.rows)
+    }
+    if not curves:
+        return []
+    figure = Figure(
+        "Test accuracy against the weights embedded so far, in per cent.",
+        figures.accuracy_by_share(curves),
+    )
+    text = "Weights are embedded as training goes on: further right is also later."
+    return [Section("Embedded weights", text, [figure])]
+
+
+def _share_and_accuracy(run: FinishedRun) -> tuple[np.ndarray, np.ndarray]:
+    """The share that was trained up to each tested record, and the accuracies there."""
+    seeds = run.directory.finished_seeds()
+    arrays = [run.directory.seed(seed).arrays() for seed in seeds]
+    first = arrays[0]
+    tested = np.isin(first["epochs"], first["evaluated_epochs"])
+    accuracy = np.stack([seed["accuracy_embedded"] for seed in arrays])
+    return first["trained_share"][tested], accuracy
 
 
 def _runs(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> Section:

@@ -149,6 +149,23 @@ TABLES = {
         "network",
         [Entry("MLP on digits", "digits"), Entry("MLP on MNIST", "mnist_mlp")],
     ),
+    "embedded": Definition(
+        "Embedded CMD of an MLP on digits, whose accuracies the paper does not give: "
+        "test accuracy of the last record, mean ± standard deviation (seeds); the "
+        "methods SGD and Embedded CMD are the trained network itself",
+        "embedded weights",
+        [
+            Entry(label, "digits_embedded", place)
+            for place, label in enumerate(("none", "snap", "freeze", "tied"))
+        ],
+    ),
+    "subspace": Definition(
+        "Training in the subspace of the first records, beside Online CMD, which the "
+        "paper has for larger networks: test accuracy at the end of the run, mean ± "
+        "standard deviation (seeds)",
+        "network",
+        [Entry("MLP on digits", "digits_subspace")],
+    ),
     "lenet5_30_epochs": Definition(
         "LeNet-5 on CIFAR-10 after 30 of the paper's 150 epochs: test accuracy of the "
         "last record, mean ± standard deviation (seeds)",

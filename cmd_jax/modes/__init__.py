@@ -8,6 +8,14 @@ from cmd_jax.modes.claims import LayerSpread, TwoBlocks, layer_spread, two_block
 from cmd_jax.modes.clustering import KMedoids, k_medoids
 from cmd_jax.modes.correlation import correlation_matrix
 from cmd_jax.modes.decomposition import Decomposition, check_sizes, decompose
+from cmd_jax.modes.embedded_optimizers import EmbeddedState, freeze, snap
+from cmd_jax.modes.embedding import (
+    Embedding,
+    begin_embedding,
+    follow_references,
+    nothing_embedded,
+)
+from cmd_jax.modes.embedding_rule import CRITERIA, EmbeddingRule, embed_settled
 from cmd_jax.modes.fit import Fit, fit_references
 from cmd_jax.modes.foreign_loop import OnlineModes
 from cmd_jax.modes.histories import gather
@@ -23,10 +31,15 @@ from cmd_jax.modes.online_references import OnlineReferences
 from cmd_jax.modes.reconstruction import reconstruct
 from cmd_jax.modes.references import METHODS
 from cmd_jax.modes.sampling import count_moving, sample_weights
+from cmd_jax.modes.tied_weights import TiedState, tie, tied
 
 __all__ = [
+    "CRITERIA",
     "METHODS",
     "Decomposition",
+    "EmbeddedState",
+    "Embedding",
+    "EmbeddingRule",
     "Fit",
     "KMedoids",
     "Landscape",
@@ -36,17 +49,23 @@ __all__ = [
     "OnlineModes",
     "OnlineReferences",
     "OnlineState",
+    "TiedState",
     "TwoBlocks",
+    "begin_embedding",
     "check_sizes",
     "choose_num_modes",
     "correlation_matrix",
     "count_moving",
     "decompose",
+    "embed_settled",
     "fit_references",
+    "follow_references",
+    "freeze",
     "gather",
     "hierarchical",
     "k_medoids",
     "layer_spread",
+    "nothing_embedded",
     "online",
     "random_walk_null",
     "reconstruct",
@@ -54,5 +73,8 @@ __all__ = [
     "reference_plane",
     "references_of",
     "sample_weights",
+    "snap",
+    "tie",
+    "tied",
     "two_blocks",
 ]

@@ -30,13 +30,16 @@ from cmd_jax.figures import (
     plot_mean,
 )
 from cmd_jax.modes.choice_figures import num_modes
+from cmd_jax.modes.embedding_figures import accuracy_by_share, embedding
 from cmd_jax.modes.landscape_figures import landscape
 from cmd_jax.modes.partition_figures import correlation, spread
 from cmd_jax.types import ArrayLike
 
 __all__ = [
     "accuracy",
+    "accuracy_by_share",
     "correlation",
+    "embedding",
     "fits",
     "landscape",
     "num_modes",

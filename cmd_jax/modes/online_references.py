@@ -75,13 +75,13 @@ def follow(
     Returns:
       The references, and δ, how far each is from its mean before this record.
     """
-    moved = references._replace(last=_read(references, params))
+    moved = references._replace(last=read(references, params))
     new = moved._replace(mean=references.mean + moved.shift / n)
     spread = forgetting * references.spread + moved.shift * new.shift
     return new._replace(spread=spread), moved.shift
 
 
-def _read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
+def read(references: OnlineReferences, params: Params) -> Float32[Array, " modes"]:
     """The references' values in the parameters."""
     values = jnp.zeros(references.leaf.shape, jnp.float32)
     for number, leaf in enumerate(jax.tree.leaves(params)):

@@ -17,6 +17,7 @@ from cmd_jax.report.tables import Cell, Table, mean_std
 
 METHODS = {
     "sgd": "SGD",
+    "embedded": "Embedded CMD",
     "ema": "EMA",
     "swa": "SWA",
     "lawa": "LAWA",
@@ -25,6 +26,9 @@ METHODS = {
     "cmd": "post-hoc CMD",
     "last": "last epoch",
     "best": "best on the validation split",
+    "p_sgd": "P-SGD",
+    "p_bfgs_equal": "P-BFGS (equal)",
+    "p_bfgs_long": "P-BFGS (long)",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
 

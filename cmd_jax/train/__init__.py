@@ -5,7 +5,7 @@ from cmd_jax.train.compilation import jit_once
 from cmd_jax.train.evaluation import Evaluate, make_evaluate
 from cmd_jax.train.feed import choose_placement
 from cmd_jax.train.hooks import CheckpointHook, MetricsHook
-from cmd_jax.train.loop import Hook, NonFiniteLossError, train
+from cmd_jax.train.loop import Hook, HostMetrics, NonFiniteLossError, train
 from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sink
 from cmd_jax.train.objective import Objective, cross_entropy
 from cmd_jax.train.optimizer import create_optimizer
@@ -17,6 +17,7 @@ __all__ = [
     "Chunk",
     "Evaluate",
     "Hook",
+    "HostMetrics",
     "MetricsFile",
     "MetricsHook",
     "NonFiniteLossError",

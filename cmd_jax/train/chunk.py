@@ -210,19 +210,24 @@ def _make_step(
     mesh: Mesh | None,
 ) -> Callable[[_Carry, Any, Key, Any], _Carry]:
     gradient = jax.value_and_grad(objective, has_aux=True)
+    optimizer = optax.with_extra_args_support(optimizer)
 
     def step(carry: _Carry, fed: Any, key: Key, data: Any) -> _Carry:
         train = carry.train
         images, labels = feed.batch(fed, train.step, data)
         inputs = preprocess(images, rng.stream(key, "augment", train.step))
-        (loss, (state, aux)), gradients = gradient(
-            train.params,
+        rest = (
             train.state,
             {"inputs": inputs, "labels": labels},
             rng.stream(key, "objective", train.step),
         )
+        (loss, (state, aux)), gradients = gradient(train.params, *rest)
         updates, optimizer_state = optimizer.update(
-            gradients, train.optimizer_state, train.params
+            gradients,
+            train.optimizer_state,
+            train.params,
+            value=loss,  # with `value_fn`, for optimizers that search along a line
+            value_fn=lambda params: objective(params, *rest)[0],
         )
         params = optax.apply_updates(train.params, updates)
         metrics = {

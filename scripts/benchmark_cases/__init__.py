@@ -1,10 +1,12 @@
 """The benchmark's cases, one file per family; a new case joins its file's `CASES`."""
 
 from benchmark_cases import (
+    embedding,
     estimators,
     least_action,
     modes,
     recording,
+    subspace,
     symmetry,
     training,
 )
@@ -12,6 +14,8 @@ from benchmark_cases import (
 CASES = (
     *modes.CASES,
     *estimators.CASES,
+    *embedding.CASES,
+    *subspace.CASES,
     *recording.CASES,
     *training.CASES,
     *symmetry.CASES,

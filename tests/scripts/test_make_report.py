@@ -3,6 +3,7 @@
 import html.parser
 import re
 
+import numpy as np
 import pytest
 
 
@@ -100,3 +101,25 @@ def test_bad_calls_are_refused_and_the_old_page_stays(
     assert "no finished seed" in refused(*call, unfinished)
     assert "no run directory" in refused(*call, tmp_path)
     assert path.read_text() == "old"
+
+
+def test_runs_that_embed_weights_have_a_figure_of_it(make_report, make_run, tmp_path):
+    directories = []
+    for treatment in ("snap", "tied"):
+        directory = make_run(
+            treatment,
+            {0: {"embedded": 0.75}},
+            name="digits_embedded",
+            embedding__treatment=treatment,
+        )
+        seed = directory.seed(0)
+        arrays = {"epochs": np.arange(2), "trained_share": np.array([1.0, 0.5])}
+        seed.finish(seed.results(), {**seed.arrays(), **arrays})
+        directories.append(str(directory.root))
+    path = tmp_path / "report.html"
+    assert make_report.main([*directories, "--output", str(path)]) == 0
+    parsed = Page(path.read_text())
+    alternatives = [image["alt"] for image in parsed.all("img")]
+    assert "Test accuracy against the weights embedded so far" in alternatives[-1]
+    assert "75.00 (1)" in parsed.text
+    assert "Embedded CMD" in parsed.text

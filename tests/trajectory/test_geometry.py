@@ -5,12 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cmd_jax.trajectory import (
-    Trajectory,
-    geometry,
-    path_length,
-    principal_plane,
-)
+from cmd_jax.trajectory import Trajectory, gram, path_length, principal_plane
 
 
 def ravel(tree):
@@ -31,7 +26,7 @@ def by_svd(history):
 
 @pytest.fixture(autouse=True)
 def narrow_parts(monkeypatch):
-    monkeypatch.setattr(geometry, "_STEP", 256)
+    monkeypatch.setattr(gram, "_STEP", 256)
 
 
 @pytest.mark.parametrize("size", [0.0, 1e4])
