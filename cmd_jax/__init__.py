@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _SUBPACKAGES = (
     "baselines",
     "data",
+    "least_action",
     "models",
     "modes",
     "phase_transition",
@@ -24,6 +25,7 @@ _SUBPACKAGES = (
 __all__ = [
     "baselines",
     "data",
+    "least_action",
     "models",
     "modes",
     "phase_transition",
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from cmd_jax import (
         baselines,
         data,
+        least_action,
         models,
         modes,
         phase_transition,

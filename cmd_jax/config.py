@@ -144,6 +144,38 @@ def estimators(*, warmup_records: int = 20) -> ConfigDict:
     )
 
 
+def least_action(
+    *, initial: float, rate: float, every: int, reduction: str
+) -> ConfigDict:
+    """The block of LAP's study; what a sweep goes over is its `variant`.
+
+    Args:
+      initial: λ_0 of the multiplier, for this reduction.
+      rate: τ, likewise.
+      every: s, steps between two changes of λ.
+      reduction: of the features: "sum" or "mean", or the un-squared "norm".
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.least_action(initial=1, rate=1, every=5, reduction="sum").variant
+      'multiplier'
+    """
+    return ConfigDict(
+        {
+            "variant": "multiplier",  # or "vanilla", "fixed weight"
+            "initial": float(initial),
+            "rate": float(rate),
+            "every": every,
+            "maximum": 1e8,  # of λ: a task that is not solved would raise it for ever
+            "weight": 0.01,  # μ of the variant "fixed weight"
+            "reduction": reduction,
+            "num_train": 0,  # examples that each seed draws to train on; 0: all
+            "stratified": False,  # whether each class has its share of them
+            "num_assigned": 200,  # test examples of the assignment gap; 0: none
+        }
+    )
+
+
 def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict:
     """The block `embedding`: weights become functions of their references in training.
 

@@ -14,6 +14,8 @@ leaves     arrays of the parameters, in tree order
 steps      optimizer steps of a chunk
 seeds      replicas of a run
 points     mini-batch sizes of a phase diagram
+blocks     residual blocks of a network, in order
+stages     runs of residual blocks that share one shape
 units      neurons or channels of a permutation group
 =========  ==========================================================
 """

@@ -158,7 +158,7 @@ def _finish_seed(setup: Setup, directory: runs.SeedDirectory, found: Grid) -> No
         for i, rate in enumerate(grid.learning_rates)
         for j, size in enumerate(grid.batch_sizes)
     }
-    results = {"points": points, "ends": ends, "statistics": statistics_used(setup)}
+    results = {"measures": points, "ends": ends, "statistics": statistics_used(setup)}
     arrays = {
         "batch_sizes": np.array(grid.batch_sizes),
         "learning_rates": np.array(grid.learning_rates),

@@ -43,6 +43,9 @@ _CHOICES = {
 }
 _OPEN = ("data", "model", "paper")  # blocks with options that others know
 _PARTIAL = ("estimators",)  # blocks that need not have all of their fields
+_OPTIONAL = {  # fields that a block may have beside those of all configs
+    "optimizer": ("beta_2", "clip_norm", "decay_epochs", "decay_factor"),
+}
 _SINKS = {"log.tensorboard": "tensorboardX", "log.wandb": "wandb"}
 
 
@@ -102,7 +105,7 @@ def _check_like(value: Any, default: Any, name: str) -> None:
             raise TypeError(f"{name} is {value!r}; it must be a block of fields")
         block = name.removeprefix("config.")
         if block not in _OPEN:
-            _check_names(value, default, name)
+            _check_names(value, {*default, *_OPTIONAL.get(block, ())}, name)
         for field in default:
             if field not in value and block in _PARTIAL:
                 continue

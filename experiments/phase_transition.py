@@ -196,7 +196,7 @@ def _finish_seed(
         for point, size in enumerate(diagram.batch_sizes)
     }
     results: dict[str, Any] = {
-        "points": points,
+        "measures": points,
         "statistics": "none, the network has no BatchNorm",
         "num_units": diagram.num_units,
         "degree": diagram.degree,

@@ -30,6 +30,7 @@ def make_chunk(setup: Setup, keys: Sequence[Key]) -> train.Chunk:
         keys=keys,
         placement=setup.placement,
         mesh=setup.mesh,
+        subset=setup.subset,
     )
 
 

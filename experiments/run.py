@@ -32,6 +32,7 @@ from cmd_jax import files, processes  # noqa: E402
 from experiments import (  # noqa: E402
     batch_size,
     correlation_modes,
+    least_action,
     phase_transition,
     transfer,
 )
@@ -44,6 +45,7 @@ USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]
 STUDIES = {
     "batch_size": batch_size.run,
     "correlation_modes": correlation_modes.run,
+    "least_action": least_action.run,
     "phase_transition": phase_transition.run,
     "transfer": transfer.run,
 }

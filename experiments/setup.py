@@ -18,13 +18,19 @@ from experiments import branch, embedding, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
+Wrap = Callable[
+    [models.Network, train.Objective], tuple[models.Network, train.Objective]
+]
+"""What a study makes of a network and its objective."""
+
 
 class Setup(NamedTuple):
     """A config, resolved and checked: everything that training needs.
 
     `preprocess(images, *, train, key)` makes inputs of uint8 images; `initial(key)` is
     a seed's state before the first step, and `template` its shapes and shardings;
-    `mesh` is None for one device.
+    `mesh` is None for one device; `subset` draws the examples that a seed trains on,
+    None for all.
     """
 
     config: ConfigDict
@@ -42,6 +48,7 @@ class Setup(NamedTuple):
     initial: Callable[[Key], train.TrainState]
     template: train.TrainState
     evaluations: Mapping[str, train.Evaluate]
+    subset: data.Subset | None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -51,7 +58,12 @@ class Setup(NamedTuple):
 
 
 def prepare(
-    config: ConfigDict, data_directory: str | None, study: Mapping[str, Any]
+    config: ConfigDict,
+    data_directory: str | None,
+    study: Mapping[str, Any],
+    *,
+    wrap: Wrap = lambda network, objective: (network, objective),
+    draw: Callable[[data.Dataset], data.Subset | None] = lambda dataset: None,
 ) -> Setup:
     """Loads the data and builds everything; raises where the config cannot be run.
 
@@ -59,6 +71,8 @@ def prepare(
       config: of a config file, with the overrides of the command line.
       data_directory: where the data sets are, or None for the default.
       study: the block of the study, see `check_config`.
+      wrap: the study's change of the objective, and of the network whose state it is.
+      draw: the study's choice of a training subset for each seed.
     """
     check_config(config, study)
     loading = config.data.to_dict()
@@ -68,9 +82,10 @@ def prepare(
     dataset = data.load(**loading, directory=data_directory)
     placement = choose_placement(config, dataset.train)
     network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
-    steps_per_epoch = data.batches_per_epoch(
-        len(dataset.train.labels), config.train.batch_size
-    )
+    network, objective = wrap(network, train.cross_entropy(network))
+    subset = draw(dataset)
+    num_examples = len(dataset.train.labels) if subset is None else subset.size
+    steps_per_epoch = data.batches_per_epoch(num_examples, config.train.batch_size)
     num_steps = steps_per_epoch * config.train.total_epochs
     schedule = recording.schedule(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
@@ -86,7 +101,7 @@ def prepare(
         config=config,
         dataset=dataset,
         network=network,
-        objective=train.cross_entropy(network),
+        objective=objective,
         optimizer=optimizer,
         preprocess=preprocess,
         schedule=schedule,
@@ -98,6 +113,7 @@ def prepare(
         initial=initial,
         template=_template(initial, mesh),
         evaluations={},
+        subset=subset,
     )
     _check_size(setup)
     setup = with_dispatch(setup, _choose_dispatch(config, network, placement))
@@ -129,6 +145,9 @@ def make_optimizer(
     """The config's optimizer; `changes` replace fields of `config.optimizer`."""
     options = config.optimizer.to_dict() | changes
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
+    if "decay_epochs" in options:
+        epochs = options.pop("decay_epochs")
+        options["decay_steps"] = [epoch * steps_per_epoch for epoch in epochs]
     with about("config.optimizer"):
         optimizer = train.create_optimizer(**options, num_steps=num_steps)
     return embedding.wrap(config, optimizer, steps_per_epoch)

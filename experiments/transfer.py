@@ -51,7 +51,7 @@ def _finish_seed(
     """Transfers to a target; a source has nothing of its own to hand over."""
     results = {
         "accuracy": {},
-        "metrics": {},
+        "measures": {},
         "statistics": statistics_used(setup),
         "num_records": len(setup.schedule) - 1,
     }
@@ -73,8 +73,9 @@ def _finish_seed(
         results |= found
         if setup.config.transfer.follow_learning_rate:
             starts = {
-                method: transfers[method].params(int(step))
-                for method, step in results["metrics"]["best_step"].items()
+                method: transfers[method].params(int(measured["best_step"]))
+                for method, measured in results["measures"].items()
+                if method in transfers
             }
             arrays |= _train_on(setup, directory, starts, state, seed)
     with processes.together():

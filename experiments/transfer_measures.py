@@ -40,6 +40,8 @@ def measure_pair(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The results and arrays of one pair.
 
+    A transfer's accuracy is that at the step which validation chooses.
+
     Args:
       setup: from `prepare`.
       source: the source's records.
@@ -53,13 +55,24 @@ def measure_pair(
     singles = {"source": source[-1], "trained": target[-1], "scratch": scratch.params}
     alone = {name: host.fetch(test(params)) for name, params in singles.items()}
     along = _lines(test, source, target, transfers)
-    results = _accuracies(curves)
-    results["accuracy"] |= {n: float(found["test"]) for n, found in alone.items()}
-    results["metrics"] |= {
-        "barrier": {name: float(accuracy_barrier(v)) for name, v in along.items()},
-        "displacement_ratio": {"source": displacement_ratio(source)},
+    best = {m: int(curve["validation"].argmax()) for m, curve in curves.items()}
+    results = {
+        "accuracy": {
+            **{m: float(curves[m]["test"][t]) for m, t in best.items()},
+            **{name: float(found["test"]) for name, found in alone.items()},
+        },
+        "measures": _by_method(
+            last_accuracy={m: float(c["test"][-1]) for m, c in curves.items()},
+            validation_accuracy={
+                m: float(curves[m]["validation"][t]) for m, t in best.items()
+            },
+            best_step={m: float(t) for m, t in best.items()},
+            barrier={name: float(accuracy_barrier(v)) for name, v in along.items()},
+            displacement_ratio={"source": displacement_ratio(source)},
+        ),
+        **_how_matched(transfers),
+        "statistics": statistics_used(setup),
     }
-    results |= {**_how_matched(transfers), "statistics": statistics_used(setup)}
     arrays = {
         "record_epochs": source.steps[1:] / setup.steps_per_epoch,
         **_cosines(source, target, transfers),
@@ -71,19 +84,12 @@ def measure_pair(
     return results, arrays
 
 
-def _accuracies(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """Each method's accuracy at the step that validation chooses, and at the last."""
-    best = {m: int(curve["validation"].argmax()) for m, curve in curves.items()}
-    return {
-        "accuracy": {m: float(curves[m]["test"][t]) for m, t in best.items()},
-        "metrics": {
-            "last_accuracy": {m: float(c["test"][-1]) for m, c in curves.items()},
-            "validation_accuracy": {
-                m: float(curves[m]["validation"][t]) for m, t in best.items()
-            },
-            "best_step": {m: float(t) for m, t in best.items()},
-        },
-    }
+def _by_method(**metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    measures: dict[str, dict[str, float]] = {}
+    for metric, values in metrics.items():
+        for method, value in values.items():
+            measures.setdefault(method, {})[metric] = value
+    return measures
 
 
 def _how_matched(transfers: Mapping[str, transfer.Transfer]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class FinishedPairs(NamedTuple):
 
     def metric(self, metric: str, name: str) -> Float[np.ndarray, " pairs"]:
         """Another number of a method."""
-        return np.array([found["metrics"][metric][name] for found in self.run.results])
+        return np.array([found["measures"][name][metric] for found in self.run.results])
 
     def stacked(self, name: str) -> Float[np.ndarray, "pairs _"]:
         """An array of every pair."""

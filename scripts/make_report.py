@@ -26,6 +26,7 @@ from cmd_jax.report import (
     mean_std,
     write_page,
 )
+from experiments import least_action_comparison, study_page
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,16 +62,26 @@ def write_report(path: pathlib.Path, finished: Sequence[FinishedRun]) -> None:
     write_page(
         path,
         "Runs, side by side",
-        [
-            _summary(lines),
-            _differences(lines),
-            _curves(finished, lines),
-            *_embedded(finished, lines),
-            _runs(finished, lines),
-        ],
+        [*_sections(finished, lines), _runs(finished, lines)],
         subtitle=f"All with {' '.join(shared)}." if shared else "",
         highlights=[(line.label, _headline(line)) for line in lines],
     )
+
+
+def _sections(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Section]:
+    """Those of the study, if all runs are of one that has its own."""
+    studies = {run.directory.config()["config"]["study"] for run in finished}
+    if studies == {"least_action"}:
+        pairs = zip(finished, lines, strict=True)
+        return least_action_comparison.sections(
+            {line.label: study_page.read(run.directory) for run, line in pairs}
+        )
+    return [
+        _summary(lines),
+        _differences(lines),
+        _curves(finished, lines),
+        *_embedded(finished, lines),
+    ]
 
 
 def _shared_fields(finished: Sequence[FinishedRun]) -> list[str]:
@@ -87,8 +98,9 @@ def _line(run: FinishedRun, shared: Sequence[str]) -> Line:
 
 
 def _headline(line: Line) -> str:
-    """The accuracy of the trained network itself, under either of its names."""
-    found = line.accuracies("sgd") or line.accuracies("embedded")
+    """The accuracy of the trained network itself, under any of its names."""
+    names = ("sgd", "embedded", "last")
+    found = next(filter(None, map(line.accuracies, names)), {})
     return mean_std(list(found.values())) or "not tested"
 
 

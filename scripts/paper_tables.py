@@ -8,6 +8,8 @@ References:
   (arXiv 2312.13247), Tables 1 and 2.
   Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024 (arXiv
   2305.14122), Figure 5.
+  Karkar et al. (arXiv 2306.04252), of least action: the best epoch on half of the test
+  set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,6 +59,40 @@ def _transfer(label: str, config: str, *numbers: str, variant: str | int = "") -
 
 
 _MNIST = ("97.74 ± 0.03", "98.06 ± 0.05", "97.94 ± 0.14", "97.95 ± 0.15")
+_VARIANTS = ("vanilla", "LAP", "fixed weight")
+_TOYS = (
+    *(f"{name}, hidden 2" for name in (*_VARIANTS, "LAP with the un-squared norm")),
+    *(f"{name}, hidden 16" for name in _VARIANTS[:2]),
+)
+_TESTED = "best on the validation split"
+
+
+def _swept(name: str, config: str, variants: Sequence[str]) -> list[Entry]:
+    """A line for each of a config's overrides."""
+    return [Entry(f"{name}: {v}", config, place) for place, v in enumerate(variants)]
+
+
+def _digits(size: int, fields: str) -> list[Entry]:
+    """The variants on digits with `size` training images, which `fields` stand for."""
+    changes = ("least_action.variant=vanilla", "", "least_action.variant=fixed weight")
+    every, number, *others = fields.split()
+    return [
+        Entry(
+            f"{size} images: {variant}",
+            "least_action_digits",
+            " ".join(filter(None, [every, number, change, *others])),
+        )
+        for variant, change in zip(_VARIANTS, changes, strict=True)
+    ]
+
+
+def _published(label: str, config: str, *numbers: str) -> list[Entry]:
+    return [
+        Entry(f"{label}, {variant}", config, place, {_TESTED: number})
+        for place, (variant, number) in enumerate(zip(_VARIANTS, numbers, strict=False))
+    ]
+
+
 _RESNET18 = {
     "SGD": ("90.68 ± 0.29", "92.02 ± 0.16", "92.09 ± 0.10", "92.26 ± 0.12"),
     "SGD + momentum": ("90.91 ± 0.52", "92.22 ± 0.43", "92.28 ± 0.44", "92.43 ± 0.34"),
@@ -166,5 +202,47 @@ TABLES = {
         "last record, mean ± standard deviation (seeds)",
         "network",
         [Entry("LeNet-5", "lenet5", "train.total_epochs=30")],
+    ),
+    "least_action_toys": Definition(
+        "Least action, points of the plane: test accuracy, mean ± standard deviation "
+        "(seeds)",
+        "toy",
+        [
+            *_swept("circles", "least_action_circles", _TOYS),
+            *_swept("moons", "least_action_moons", _TOYS),
+        ],
+    ),
+    "least_action_digits": Definition(
+        "Least action, digits with few training images, which the paper has not: test "
+        "accuracy, mean ± standard deviation (seeds)",
+        "training set",
+        [
+            *_swept("100 images", "least_action_digits", _VARIANTS),
+            *_digits(
+                300,
+                "eval.every_epochs=3 least_action.num_train=300 train.total_epochs=33",
+            ),
+            *_digits(
+                1000,
+                "eval.every_epochs=1 least_action.num_train=1000 train.total_epochs=10",
+            ),
+        ],
+    ),
+    "least_action_published": Definition(
+        "Least action, rows with published numbers (the best epoch on half of the test "
+        "set): test accuracy, mean ± standard deviation (seeds)",
+        "network",
+        [
+            *_published(
+                "ResNet110 on CIFAR-10",
+                "least_action_cifar10_resnet110",
+                *("92.52", "93.52"),
+            ),
+            *_published(
+                "ResNeXt50 on CIFAR-100",
+                "least_action_cifar100_resnext50",
+                *("74.38", "77.20"),
+            ),
+        ],
     ),
 }

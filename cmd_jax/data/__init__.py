@@ -1,14 +1,16 @@
-"""Data sets as uint8 arrays: sources, validation split, batches, augmentation."""
+"""Data sets as arrays: sources, validation split, subsets, batches, augmentation."""
 
 from cmd_jax.data.augmentation import augmenter, normalize, random_crop, random_flip
 from cmd_jax.data.batching import batch_indices, batches_per_epoch, epoch_permutation
 from cmd_jax.data.dataset import Dataset, Examples, channel_statistics, hold_out
 from cmd_jax.data.prepared import cache_folder, search_folders
 from cmd_jax.data.sources import load, synthetic
+from cmd_jax.data.subset import Subset, make_subset
 
 __all__ = [
     "Dataset",
     "Examples",
+    "Subset",
     "augmenter",
     "batch_indices",
     "batches_per_epoch",
@@ -17,6 +19,7 @@ __all__ = [
     "epoch_permutation",
     "hold_out",
     "load",
+    "make_subset",
     "normalize",
     "random_crop",
     "random_flip",

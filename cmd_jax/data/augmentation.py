@@ -9,22 +9,28 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from cmd_jax.data.dataset import Dataset
 from cmd_jax.rng import stream
 from cmd_jax.types import Array, ArrayLike, Key
 
+Stored = (
+    UInt8[ArrayLike, "batch height width channels"]
+    | Float32[ArrayLike, "batch height width channels"]
+)
+"""Images as uint8, or points as float32."""
+
 
 def normalize(
-    images: UInt8[ArrayLike, "batch height width channels"],
+    images: Stored,
     mean: Sequence[float],
     std: Sequence[float],
 ) -> Float[Array, "batch height width channels"]:
     """Scales pixels to 0 ... 1, subtracts the mean and divides by the deviation.
 
     Args:
-      images: uint8 images.
+      images: uint8 images, or float32 points, which are not scaled.
       mean: of each channel, with pixels scaled to 0 ... 1, as `Dataset.mean`.
       std: likewise, as `Dataset.std`.
 
@@ -48,7 +54,8 @@ def normalize(
             f"of the {channels} channels, std positive"
         )
     per_channel = (1, 1, 1, channels)
-    scale = (1 / (255 * np.asarray(std))).reshape(per_channel)
+    largest = 255 if images.dtype == np.uint8 else 1
+    scale = (1 / (largest * np.asarray(std))).reshape(per_channel)
     shift = (np.asarray(mean) / np.asarray(std)).reshape(per_channel)
     return _affine(images, scale.astype(np.float32), shift.astype(np.float32))
 
@@ -130,7 +137,7 @@ def augmenter(
       flip: whether to mirror images at random.
 
     Returns:
-      `preprocess(images, *, train=False, key=None)` from uint8 to float32 images
+      `preprocess(images, *, train=False, key=None)` from stored to float32 images
       [batch, height, width, channels]. Crop and flip act only where `train` is true,
       and need the `key` then.
 
@@ -155,7 +162,7 @@ def augmenter(
         )
 
     def preprocess(
-        images: UInt8[ArrayLike, "batch height width channels"],
+        images: Stored,
         *,
         train: bool = False,
         key: Key | None = None,

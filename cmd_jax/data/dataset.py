@@ -1,10 +1,10 @@
-"""A data set: three splits of uint8 images on the host, and their statistics."""
+"""A data set: three splits of images or points on the host, and their statistics."""
 
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from cmd_jax.rng import stream
 
@@ -13,11 +13,14 @@ class Examples(NamedTuple):
     """Images with their labels, on the host.
 
     Attributes:
-      inputs: uint8 [examples, height, width, channels].
+      inputs: uint8 [examples, height, width, channels]; float32 for points.
       labels: int32 [examples], in 0 ... classes - 1.
     """
 
-    inputs: UInt8[np.ndarray, "examples height width channels"]
+    inputs: (
+        UInt8[np.ndarray, "examples height width channels"]
+        | Float32[np.ndarray, "examples height width channels"]
+    )
     labels: Int[np.ndarray, " examples"]
 
 
@@ -31,9 +34,10 @@ class Dataset(NamedTuple):
       validation: the held-out examples; there may be none.
       test: the test set.
       num_classes: number of classes.
-      mean: mean of each channel over `train`, with pixels scaled to 0 ... 1.
+      mean: mean of each channel over `train`, with pixels scaled to 0 ... 1; 0 for
+        points, which are taken as they are.
       std: standard deviation of each channel over `train`, likewise; 1 for a channel
-        that never varies.
+        that never varies, and for points.
     """
 
     name: str

@@ -3,7 +3,8 @@
 Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
 no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
 Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
-their published splits. Synthetic images stand in for any of them in tests.
+their published splits. Circles and moons are points of the plane. Synthetic images
+stand in for any of them in tests.
 """
 
 import inspect
@@ -23,12 +24,13 @@ from cmd_jax.data.dataset import (
     partition,
     take,
 )
+from cmd_jax.data.points import POINTS, points
 from cmd_jax.rng import generator, stream
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
-_NAMES = (*_PREPARED, "digits", "synthetic")
+_NAMES = (*_PREPARED, *POINTS, "digits", "synthetic")
 _NORMALIZATIONS = ("statistics", "range")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
@@ -45,13 +47,14 @@ def load(
     """Loads a data set by its name.
 
     Args:
-      name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"` or
-        `"synthetic"`.
+      name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"`,
+        `"circles"`, `"moons"` or `"synthetic"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`.
       normalization: `"statistics"` of the training set, or `"range"`: pixels are only
         scaled to 0 ... 1, the largest being 1.
-      **options: for `"synthetic"` only, the arguments of `synthetic`.
+      **options: for `"synthetic"` the arguments of `synthetic`; for circles and moons
+        `num_examples` and `noise`.
 
     Returns:
       The data set, in host memory.
@@ -88,13 +91,17 @@ def _load(
     num_validation: int,
     options: dict[str, Any],
 ) -> Dataset:
-    if name == "synthetic":
-        return _synthetic(num_validation, options)
-    if options:
+    if name in _MADE:
+        _check_options(name, options)
+    elif options:
         raise TypeError(
             f"data set {name!r} has no options, but {', '.join(options)} came; only "
-            "'synthetic' has"
+            f"{', '.join(map(repr, _MADE))} have"
         )
+    if name == "synthetic":
+        return synthetic(num_validation=num_validation, **options)
+    if name in POINTS:
+        return points(name, num_validation=num_validation, **options)
     if name == "digits":
         return _digits(num_validation)
     return _prepared(name, directory, num_validation)
@@ -162,14 +169,17 @@ def synthetic(
     )
 
 
-def _synthetic(num_validation: int, options: dict[str, Any]) -> Dataset:
-    allowed = set(inspect.signature(synthetic).parameters) - {"num_validation"}
+def _check_options(name: str, options: dict[str, Any]) -> None:
+    given = inspect.signature(_MADE[name]).parameters
+    allowed = set(given) - {"name", "num_validation"}
     if unknown := sorted(set(options) - allowed):
         raise TypeError(
-            f"data set 'synthetic' has no option {unknown[0]!r}; allowed are "
+            f"data set {name!r} has no option {unknown[0]!r}; allowed are "
             f"{', '.join(sorted(allowed))}"
         )
-    return synthetic(num_validation=num_validation, **options)
+
+
+_MADE = {"synthetic": synthetic, **dict.fromkeys(POINTS, points)}
 
 
 def _coarse_patterns(

@@ -1,4 +1,4 @@
-"""Networks as pure functions, written in Flax Linen: MLPs, LeNet-5, Conv8, ResNet18."""
+"""Networks as pure functions, written in Flax Linen: dense, convolutional, residual."""
 
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
@@ -7,7 +7,12 @@ from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
+from cmd_jax.models.one_rep import OneRep
+from cmd_jax.models.passages import Passage, advance, enter
+from cmd_jax.models.point_resnet import PointResNet
 from cmd_jax.models.resnet import ResNet18
+from cmd_jax.models.resnet110 import ResNet110
+from cmd_jax.models.resnext50 import ResNeXt50
 
 __all__ = [
     "MLP",
@@ -15,8 +20,15 @@ __all__ = [
     "Conv8",
     "LeNet5",
     "Network",
+    "OneRep",
+    "Passage",
+    "PointResNet",
+    "ResNeXt50",
     "ResNet18",
+    "ResNet110",
+    "advance",
     "create",
+    "enter",
     "fan_in_uniform",
     "from_linen",
     "max_pool",

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.core import DenyList
 
+from cmd_jax.models.passages import PASSAGES, SHIFTS, Passage
 from cmd_jax.types import Array, Key, Params, PyTree
 
 
@@ -30,6 +32,9 @@ class Network(NamedTuple):
         -> state` moves the running statistics to `(1 - weight) * old + weight * new`,
         where the new ones are those of these inputs in training mode; all else in the
         state stays. None for a network that keeps no running statistics.
+      flow: as `apply`, and gives a third: a `Passage` for each residual block, in
+        order. Its argument `shifts`, {"block_0": array, ...}, is added to what the
+        blocks take in. None for a network that does not tell of its blocks.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -46,6 +51,7 @@ class Network(NamedTuple):
     apply: Callable[..., tuple[Array, PyTree]]
     convolutional: bool
     update_statistics: Callable[..., PyTree] | None = None
+    flow: Callable[..., tuple[Array, PyTree, tuple[Passage, ...]]] | None = None
 
 
 def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
@@ -54,7 +60,8 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
     Args:
       module: called as `module(inputs, train=bool)`; its "params" collection becomes
         the parameters, all others the state, and `key` its "dropout" stream. Running
-        statistics are what it keeps in "batch_stats", averaged exponentially.
+        statistics are what it keeps in "batch_stats", averaged exponentially. Residual
+        blocks are those that call `advance`.
       convolutional: see `Network`.
 
     Returns:
@@ -68,25 +75,35 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
     """
 
     def init(key: Key, inputs: Array) -> tuple[Params, PyTree]:
-        variables = dict(module.init(key, inputs, train=False))
+        kept = DenyList(["intermediates", PASSAGES, SHIFTS])
+        variables = dict(module.init(key, inputs, train=False, mutable=kept))
         return variables.pop("params"), variables
 
-    def apply(
+    def flow(
         params: Params,
         state: PyTree,
         inputs: Array,
         *,
         train: bool = False,
         key: Key | None = None,
-    ) -> tuple[Array, PyTree]:
-        logits, updated = module.apply(
-            {"params": params, **state},
+        shifts: dict[str, Array] | None = None,
+    ) -> tuple[Array, PyTree, tuple[Passage, ...]]:
+        variables = {"params": params, **state}
+        logits, changed = module.apply(
+            variables if shifts is None else {**variables, SHIFTS: shifts},
             inputs,
             train=train,
-            mutable=list(state) if train else [],
+            mutable=[*(state if train else ()), PASSAGES],
             rngs=None if key is None else {"dropout": key},
         )
-        return logits, {**state, **updated}
+        updated = dict(changed)
+        passages = updated.pop(PASSAGES, {}).get("passage", ())
+        return logits, {**state, **updated}, passages
+
+    def apply(
+        params: Params, state: PyTree, inputs: Array, **options: Any
+    ) -> tuple[Array, PyTree]:
+        return flow(params, state, inputs, **options)[:2]
 
     def update_statistics(
         params: Params,
@@ -108,7 +125,7 @@ def from_linen(module: nn.Module, *, convolutional: bool) -> Network:
         mixed = jax.tree.map(lambda a, b: (1 - weight) * a + weight * b, old, new)
         return {**state, "batch_stats": mixed}
 
-    return Network(init, apply, convolutional, update_statistics)
+    return Network(init, apply, convolutional, update_statistics, flow)
 
 
 def _averaged_in(step: Callable[[PyTree], PyTree], old: PyTree) -> PyTree:

@@ -24,6 +24,8 @@ METHODS = {
     "online": "Online CMD",
     "random_references": "Online CMD, random references",
     "cmd": "post-hoc CMD",
+    "last": "last epoch",
+    "best": "best on the validation split",
     "p_sgd": "P-SGD",
     "p_bfgs_equal": "P-BFGS (equal)",
     "p_bfgs_long": "P-BFGS (long)",

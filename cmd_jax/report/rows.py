@@ -27,8 +27,8 @@ class Row(NamedTuple):
       seed: of the run.
       method: whose network, as in `results.json`: "sgd", "ema", "online", ...; in a
         phase diagram which point, "m=8".
-      metric: "accuracy" on the test set, "r_squared", "correlation", or another of the
-        study's own.
+      metric: "accuracy" on the test set, "r_squared", "correlation", or what a study
+        gives among its results as `measures`.
       value: as measured, a fraction.
       statistics: what BatchNorm used.
       epochs: of the training; 0 where there are none.
@@ -133,19 +133,14 @@ def _rows(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """Accuracies, what a study gives as `metrics[metric][method]`, and CMD's fit."""
-    if "points" in results:  # of a phase diagram
-        return {
-            (point, metric): value
-            for point, measured in results["points"].items()
-            for metric, value in measured.items()
-        }
-    accuracy = {(name, "accuracy"): x for name, x in results["accuracy"].items()}
-    if "metrics" in results:
+    """Accuracies, what a study gives as `measures[method][metric]`, or CMD's fit."""
+    by_method = results.get("accuracy", {})
+    accuracy = {(method, "accuracy"): value for method, value in by_method.items()}
+    if "measures" in results:
         return accuracy | {
             (method, metric): value
-            for metric, by_method in results["metrics"].items()
-            for method, value in by_method.items()
+            for method, measured in results["measures"].items()
+            for metric, value in measured.items()
         }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}

@@ -24,9 +24,9 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from cmd_jax import rng, sharding
-from cmd_jax.data import Examples
+from cmd_jax.data import Examples, Subset
 from cmd_jax.train.compilation import jit
-from cmd_jax.train.feed import Batch, DeviceFeed, HostFeed
+from cmd_jax.train.feed import Batch, DeviceFeed, HostFeed, Rows
 from cmd_jax.train.objective import Objective
 from cmd_jax.train.state import TrainState
 from cmd_jax.types import Array, Key
@@ -89,6 +89,7 @@ def make_chunk(
     keys: Sequence[Key],
     placement: str = "device",
     mesh: Mesh | None = None,
+    subset: Subset | None = None,
 ) -> Chunk:
     """Builds the function that trains all seeds for some steps of one epoch.
 
@@ -96,7 +97,7 @@ def make_chunk(
       objective: (params, state, batch, key) -> (loss, (state, aux)).
       optimizer: an Optax transformation.
       examples: the training set.
-      preprocess: (uint8 images, key) -> float32 inputs, in training mode.
+      preprocess: (stored images, key) -> float32 inputs, in training mode.
       batch_size: examples of a step; the remainder of an epoch is left out.
       max_steps: the longest chunk; the length of the metrics' buffers.
       dispatch: "scan" or "step".
@@ -105,6 +106,7 @@ def make_chunk(
       placement: where the training set lies: "device" moves it there, once; "host"
         feeds it chunk by chunk, and needs dispatch "step".
       mesh: the devices that a batch is split over; None for one device.
+      subset: draws the examples that a seed trains on by its key; None for all.
 
     Returns:
       The compiled chunk; see `Chunk`.
@@ -115,10 +117,11 @@ def make_chunk(
     """
     _check(dispatch, placement, batch_size, mesh)
     groups = [tuple(keys)] if vectorize else [(key,) for key in keys]
+    rows = Rows(len(examples.labels), subset)
     feed = (
-        DeviceFeed(examples, batch_size=batch_size, mesh=mesh)
+        DeviceFeed(examples, rows, batch_size=batch_size, mesh=mesh)
         if placement == "device"
-        else HostFeed(examples, groups, batch_size=batch_size, mesh=mesh)
+        else HostFeed(examples, rows, groups, batch_size=batch_size, mesh=mesh)
     )
     if mesh is not None:
         groups = sharding.place(groups, sharding.replicated(mesh))

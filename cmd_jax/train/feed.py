@@ -1,11 +1,13 @@
 """Where a chunk's batches come from: the memory of the device, or that of the host.
 
-Both give the same uint8 batches in the same order. On the device lies the whole
-training set, and a step takes its rows by the epoch's permutation. A set that does not
-fit there stays on the host: a thread gathers and moves the batches of the next chunk
-while the device is at work on this one, so two chunks of batches are on the device.
+Both give the same batches in the same order, of the whole training set or of a subset
+that each seed draws for itself. On the device lies the whole training set, and a step
+takes its rows by the epoch's permutation. A set that does not fit there stays on the
+host: a thread gathers and moves the batches of the next chunk while the device is at
+work on this one, so two chunks of batches are on the device.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,11 +20,11 @@ from jax.sharding import Mesh, SingleDeviceSharding
 from jaxtyping import Int
 
 from cmd_jax import sharding
-from cmd_jax.data import Examples, batch_indices, epoch_permutation
+from cmd_jax.data import Examples, Subset, batch_indices, epoch_permutation
 from cmd_jax.types import Array, Key, PyTree
 
 Batch = tuple[Array, Array]
-"""uint8 images and int32 labels of one step; of a group of seeds, stacked."""
+"""Stored images and int32 labels of one step; of a group of seeds, stacked."""
 
 _SHARE_OF_MEMORY = 0.5  # of a device's memory that a training set may take
 
@@ -45,34 +47,53 @@ def choose_placement(num_bytes: int, device_memory: int | None) -> str:
     return "device" if fits else "host"
 
 
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """The rows of the training set that a seed trains on: all, or those of a subset."""
+
+    num_examples: int
+    subset: Subset | None = None
+
+    def __len__(self) -> int:
+        """How many they are."""
+        return self.num_examples if self.subset is None else self.subset.size
+
+    def order(self, key: Key, epoch: int | Int[Array, ""]) -> Int[Array, " taken"]:
+        """The rows in the order of an epoch; it can be traced."""
+        order = epoch_permutation(key, epoch, len(self))
+        return order if self.subset is None else self.subset.draw(key)[order]
+
+
 class DeviceFeed:
     """Batches taken from the whole training set on the device.
 
     Args:
       examples: the training set; moved here, once, to every device of the mesh.
+      rows: those that a seed trains on.
       batch_size: examples of a step.
       mesh: over whose devices a batch is split; None for one device.
     """
 
-    def __init__(self, examples: Examples, *, batch_size: int, mesh: Mesh | None):
+    def __init__(
+        self, examples: Examples, rows: Rows, *, batch_size: int, mesh: Mesh | None
+    ):
         arrays = (examples.inputs, examples.labels)
         self.data: PyTree = (
             jax.device_put(arrays)
             if mesh is None
             else sharding.place(arrays, sharding.replicated(mesh))
         )
-        self._num_examples = len(examples.labels)
+        self._rows = rows
         self._batch_size = batch_size
         self._mesh = mesh
 
-    def begin(self, key: Key, step: Int[Array, ""]) -> Int[Array, " examples"]:
+    def begin(self, key: Key, step: Int[Array, ""]) -> Int[Array, " taken"]:
         """The order of the epoch that `step` lies in; traced."""
-        epoch = step // (self._num_examples // self._batch_size)
-        return epoch_permutation(key, epoch, self._num_examples)
+        return self._rows.order(key, step // (len(self._rows) // self._batch_size))
 
     def batch(self, order: Array, step: Int[Array, ""], data: PyTree) -> Batch:
         """The batch of a step; traced."""
-        number = step % (self._num_examples // self._batch_size)
+        number = step % (len(self._rows) // self._batch_size)
         index = batch_indices(order, number, batch_size=self._batch_size)
         images, labels = (jnp.take(x, index, axis=0) for x in data)
         if self._mesh is None:
@@ -86,6 +107,7 @@ class HostFeed:
 
     Args:
       examples: the training set; it stays where it is.
+      rows: those that a seed trains on.
       groups: the root keys of the seeds that are trained together, group by group.
       batch_size: examples of a step.
       mesh: over whose devices a batch is split; every process gathers the rows of its
@@ -97,13 +119,15 @@ class HostFeed:
     def __init__(
         self,
         examples: Examples,
+        rows: Rows,
         groups: Sequence[Sequence[Key]],
         *,
         batch_size: int,
         mesh: Mesh | None,
     ):
         self._examples = examples
-        self._orders = [_Orders(keys, len(examples.labels)) for keys in groups]
+        self._rows = rows
+        self._orders = [_Orders(keys, rows) for keys in groups]
         self._batch_size = batch_size
         self._mesh = mesh
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="feed")
@@ -134,7 +158,7 @@ class HostFeed:
         return [_drain(batches) for batches in groups]
 
     def _load(self, start: int, count: int) -> list[deque[Batch]]:
-        steps_per_epoch = len(self._examples.labels) // self._batch_size
+        steps_per_epoch = len(self._rows) // self._batch_size
         epoch, first = divmod(start, steps_per_epoch)
         return [
             deque(
@@ -168,20 +192,16 @@ class _Orders:
     They are drawn on the CPU, so that no one waits for an accelerator that is at work.
     """
 
-    def __init__(self, keys: Sequence[Key], num_examples: int):
+    def __init__(self, keys: Sequence[Key], rows: Rows):
         self._device = jax.local_devices(backend="cpu")[0]
         self._keys = [jax.device_put(key, self._device) for key in keys]
-        self._draw = jax.jit(epoch_permutation, static_argnums=2)
-        self._num_examples = num_examples
+        self._draw = jax.jit(rows.order)
         self._latest: dict[int, np.ndarray] = {}
 
     def __call__(self, epoch: int) -> np.ndarray:
-        """[examples] of one seed, [seeds, examples] of several."""
+        """[taken] of one seed, [seeds, taken] of several."""
         if epoch not in self._latest:
-            orders = [
-                np.asarray(self._draw(key, epoch, self._num_examples))
-                for key in self._keys
-            ]
+            orders = [np.asarray(self._draw(key, epoch)) for key in self._keys]
             self._latest = {epoch: orders[0] if len(orders) == 1 else np.stack(orders)}
         return self._latest[epoch]
 

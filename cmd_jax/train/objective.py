@@ -1,7 +1,8 @@
 """Objectives: (params, state, batch, key) -> (loss, (state, aux)).
 
 `batch` is a dict of `"inputs"` (preprocessed) and `"labels"`; `aux["metrics"]` holds
-scalars that the loop logs; a method that changes training wraps an objective.
+scalars that the loop logs, `aux["residues"]` the displacements v_k of the batch in its
+residual blocks; a method that changes training wraps an objective.
 """
 
 from collections.abc import Callable
@@ -27,18 +28,25 @@ def cross_entropy(network: Network) -> Objective:
       network: gives logits [batch, classes].
 
     Returns:
-      An objective whose metrics are the batch's accuracy (a fraction).
+      An objective whose metrics are the batch's accuracy (a fraction), and whose
+      residues are those of the network, none if it does not tell of its blocks.
     """
 
     def objective(
         params: Params, state: PyTree, batch: Batch, key: Key
     ) -> tuple[Array, tuple[PyTree, dict[str, Any]]]:
-        logits, state = network.apply(
-            params, state, batch["inputs"], train=True, key=key
-        )
+        inputs, residues = batch["inputs"], ()
+        if network.flow is None:
+            logits, state = network.apply(params, state, inputs, train=True, key=key)
+        else:
+            logits, state, passages = network.flow(
+                params, state, inputs, train=True, key=key
+            )
+            residues = tuple(passage.residue for passage in passages)
         loss = cross_entropy_sum(logits, batch["labels"]) / logits.shape[0]
         accuracy = num_correct(logits, batch["labels"]) / logits.shape[0]
-        return loss, (state, {"metrics": {"accuracy": accuracy}})
+        aux = {"metrics": {"accuracy": accuracy}, "residues": residues}
+        return loss, (state, aux)
 
     return objective
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from cmd_jax import rng, sharding
 from cmd_jax.models import Network
@@ -23,7 +23,7 @@ Reestimate = Callable[[Params, PyTree], PyTree]
 
 def make_reestimate(
     network: Network,
-    images: UInt8[ArrayLike, "examples height width channels"],
+    images: Shaped[ArrayLike, "examples height width channels"],
     *,
     preprocess: Callable[[Array], Array],
     batch_size: int,
@@ -41,7 +41,7 @@ def make_reestimate(
       network: its `update_statistics` does the work.
       images: training images; they are moved to the device here, once. The remainder
         that fills no batch is left out.
-      preprocess: uint8 images -> float32 inputs, without augmentation.
+      preprocess: stored images -> float32 inputs, without augmentation.
       batch_size: examples of a batch, as in training; cut to the number of images.
       dispatch: "scan" (one program) or "step" (one program per batch), as for a chunk.
       mesh: the devices that a batch is split over; None for one device.

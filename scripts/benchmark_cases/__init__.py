@@ -3,6 +3,7 @@
 from benchmark_cases import (
     embedding,
     estimators,
+    least_action,
     modes,
     phase_transition,
     recording,
@@ -21,5 +22,6 @@ CASES = (
     *training.CASES,
     *phase_transition.CASES,
     *symmetry.CASES,
+    *least_action.CASES,
     *transfer.CASES,
 )

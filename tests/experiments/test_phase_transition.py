@@ -57,11 +57,11 @@ def test_a_run_leaves_points_page_and_tables(finished):
     directory = _directory(finished, "random")
     assert directory.finished_seeds() == [0, 1]
     results = directory.seed(0).results()
-    assert set(results["points"]) == {"m=4", "m=24"}
-    found = results["points"]["m=4"]
+    assert set(results["measures"]) == {"m=4", "m=24"}
+    found = results["measures"]["m=4"]
     assert set(found) == {"error", "passed", "num_sweeps", "overlap"}
     assert 0.2 < found["error"] < 0.6
-    assert results["points"]["m=24"]["error"] < found["error"]
+    assert results["measures"]["m=24"]["error"] < found["error"]
     assert (directory.tables / "points.csv").exists()
     assert set(directory.wall_times()) == {(0, 1)}
     page = directory.report.read_text()

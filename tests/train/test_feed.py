@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from cmd_jax import train
+from cmd_jax import data, train
 from cmd_jax.train.feed import HostFeed
 
 
@@ -67,6 +67,26 @@ def test_an_unannounced_chunk_is_right_too(linear, keys):
     chunk(linear.states(keys), 2, start=0, following=3)
     found, _ = chunk(linear.states(keys), 3, start=0)
     _equal(found, expected)
+
+
+@pytest.mark.parametrize("placement", ["device", "host"])
+def test_a_seed_trains_on_its_own_subset(linear, keys, placement):
+    subset = data.make_subset(linear.dataset.train.labels, 10, num_classes=3)
+    options = {"dispatch": "step", "placement": placement, "subset": subset}
+
+    def trained():
+        states = linear.states(keys[:1])
+        chunk = linear.chunk(keys[:1], **options)
+        steps = {"num_steps": 5, "steps_per_epoch": 2, "chunk_steps": 2}
+        return train.train(states, chunk, [], start_step=0, **steps)[0]
+
+    whole = trained()
+    others = np.setdiff1d(np.arange(26), subset.draw(keys[0]))
+    linear.dataset.train.inputs[others] = 0
+    _equal(trained(), whole)
+    linear.dataset.train.inputs[:] = 0
+    (moved,), (state,) = trained(), whole
+    assert (moved.params["kernel"] != state.params["kernel"]).any()
 
 
 def test_the_set_stays_on_the_host_where_it_would_fill_the_device():

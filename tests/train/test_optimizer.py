@@ -72,3 +72,49 @@ def test_a_warm_up_before_a_constant_rate():
 def test_what_is_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         create_optimizer(name, **{"learning_rate": 0.1, "num_steps": 5, **options})
+
+
+def test_steps_divide_the_rate_after_their_number():
+    optimizer = create_optimizer(
+        "sgd",
+        learning_rate=1.0,
+        schedule="steps",
+        decay_steps=(2, 3),
+        decay_factor=0.2,
+        num_steps=5,
+    )
+    moves = -np.diff([0.0, *_steps(optimizer, [1.0] * 5, start=0.0)])
+    np.testing.assert_allclose(moves, [1, 1, 0.2, 0.04, 0.04], rtol=1e-5)
+
+
+def test_a_long_gradient_is_clipped_before_weight_decay():
+    optimizer = create_optimizer(
+        "sgd", learning_rate=1.0, clip_norm=2.0, weight_decay=0.5, num_steps=2
+    )
+    expected = [1 - (2 + 0.5), -1.5 - (1 - 0.75)]
+    np.testing.assert_allclose(_steps(optimizer, (30.0, 1.0)), expected, rtol=1e-6)
+
+
+def test_adams_second_moment_has_its_decay():
+    optimizer = create_optimizer(
+        "adam", learning_rate=0.01, momentum=0.0, beta_2=0.5, num_steps=2
+    )
+    second = 0.5 * (0.5 * 0.5**2) + 0.5 * 0.2**2
+    expected = [0.99, 0.99 + 0.01 * 0.2 / np.sqrt(second / (1 - 0.5**2))]
+    np.testing.assert_allclose(_steps(optimizer, (0.5, -0.2)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beta_2": 1.0}, "beta_2 is 1.0"),
+        ({"clip_norm": -1.0}, "clip_norm is -1.0"),
+        ({"schedule": "steps"}, "needs some"),
+        ({"decay_steps": (1,)}, "needs some"),
+        ({"schedule": "steps", "decay_steps": (0,)}, "at least 1"),
+        ({"schedule": "steps", "decay_steps": (1,), "warmup_steps": 1}, "no warm-up"),
+    ],
+)
+def test_refuses_what_does_not_fit_together(options, message):
+    with pytest.raises(ValueError, match=message):
+        create_optimizer("sgd", learning_rate=0.1, num_steps=2, **options)
