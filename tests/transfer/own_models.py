@@ -1,5 +1,6 @@
 """The permutation groups of the models of this project, written by hand."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,95 @@ def resnet18() -> Network:
     return own("resnet18", shape(2, 8, 8, 1), groups, width=2, statistics="running")
 
 
+def conv8() -> Network:
+    layers = [*(f"conv_{layer}" for layer in range(8)), "dense_0", "dense_1", "dense_2"]
+    groups = [dense(*pair) for pair in itertools.pairwise(layers)]
+    return own("conv8", shape(2, 32, 32, 1), groups, width=2)
+
+
+def within(block: str) -> list[str]:
+    """The units within a pre-activation block."""
+    kernels = [f"{block}/conv_0/kernel 3", f"{block}/conv_1/kernel 2"]
+    return [*kernels, *norm(f"{block}/norm_1")]
+
+
+def stream(*blocks: str) -> list[str]:
+    """What pre-activation blocks read and write; block_0 has no norm before it."""
+    kernels = [f"{block}/conv_{k}/kernel {2 + k}" for block in blocks for k in (0, 1)]
+    normed = [block for block in blocks if block != "block_0"]
+    return [*kernels, *(axis for block in normed for axis in norm(f"{block}/norm_0"))]
+
+
+def one_rep() -> Network:
+    encoder = ["encoder_1/bias 0", "encoder_1/kernel 3"]
+    return own(
+        "one_rep",
+        shape(2, 4, 4, 1),
+        [
+            ["encoder_0/bias 0", "encoder_0/kernel 3", "encoder_1/kernel 2"],
+            [*encoder, *stream("block_0", "block_1"), "head_0/kernel 0 as 4 x [4]"],
+            *(within(f"block_{block}") for block in range(2)),
+            [*dense("head_0", "head_1"), *norm("head_norm")],
+        ],
+        num_blocks=2,
+        width=4,
+    )
+
+
+def resnet110() -> Network:
+    """A stage's stream begins where the image is halved."""
+    streams = [
+        ["conv/kernel 3", *norm("norm"), *stream("block_0"), "down_1/kernel 2"],
+        ["down_1/kernel 3", *stream("block_1"), "down_2/kernel 2"],
+        ["down_2/kernel 3", *stream("block_2"), "dense/kernel 0"],
+    ]
+    groups = [*streams, *(within(f"block_{block}") for block in range(3))]
+    return own("resnet110", shape(2, 4, 4, 1), groups, width=2, blocks_per_stage=1)
+
+
+def resnext50() -> Network:
+    """Within a block: the groups, and what a group reads and what it writes."""
+
+    def layer(name: str, view: str) -> list[str]:
+        axes = [f"{name}/kernel 3", *norm(f"{name}_norm")]
+        return [f"{axis}{view}" for axis in axes]
+
+    def inner(block: str, features: int) -> list[list[str]]:
+        reduce, grouped = f"{block}/reduce", f"{block}/grouped"
+        outer, inside = f" as [2] x {features}", f" as 2 x [{features}]"
+        expand = f"{block}/expand/kernel 2"
+        return [
+            [*layer(reduce, outer), *layer(grouped, outer), f"{expand}{outer}"],
+            [*layer(reduce, inside), f"{grouped}/kernel 2"],
+            [*layer(grouped, inside), f"{expand}{inside}"],
+        ]
+
+    counts, groups, after = (3, 4, 6, 3), [[*layer("stem_0", ""), "stem_1/kernel 2"]], 0
+    read = [*layer("stem_1", "")]
+    for stage, count in enumerate(counts):
+        blocks = [f"block_{after + place}" for place in range(count)]
+        after += count
+        shortcut = f"shortcut_{stage}"
+        groups.append([*read, f"{blocks[0]}/reduce/kernel 2", f"{shortcut}/kernel 2"])
+        read = layer(shortcut, "")
+        for block in blocks:
+            groups += inner(block, 4 * 2**stage)
+            read += layer(f"{block}/expand", "")
+        read += [f"{block}/reduce/kernel 2" for block in blocks[1:]]
+    groups.append([*read, "dense/kernel 0"])
+    return own("resnext50", shape(2, 4, 4, 1), groups, width=4, groups=2)
+
+
+def point_resnet() -> Network:
+    """Its stacked blocks are taken one by one, and share one permutation."""
+    groups = [["in_kernels 2", "in_biases 1", "out_kernels 1"]]
+    return own("point_resnet", shape(3, 1, 1, 2), groups, num_blocks=2)
+
+
 MODELS: dict[str, Callable[[], Network]] = {
-    model.__name__: model for model in (mlp, lenet5, resnet18)
+    model.__name__: model
+    for model in (
+        *(mlp, lenet5, resnet18, conv8, one_rep, resnet110, resnext50),
+        point_resnet,
+    )
 }

@@ -12,6 +12,11 @@ from tests.transfer import networks, own_models
 from tests.transfer.networks import shape
 
 NETWORKS = own_models.MODELS | networks.NETWORKS
+SLOW = ("resnext50",)  # to compile
+COMPILED = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in NETWORKS
+]
 
 
 @functools.cache
@@ -71,13 +76,13 @@ def test_exactly_the_groups_written_by_hand_are_found(name):
     assert len(found) == len(network.groups)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_permuted_network_is_the_same_function(name):
     (outputs, _), (permuted_outputs, _) = original_and_permuted(name)
     np.testing.assert_allclose(permuted_outputs, outputs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", COMPILED)
 def test_the_gradient_of_a_permuted_network_is_the_permuted_gradient(name):
     (_, expected), (_, found) = original_and_permuted(name)
     leaves = [*zip(*map(jax.tree.leaves, (found, expected)), strict=True)]
