@@ -16,9 +16,11 @@ _SUBPACKAGES = (
     "least_action",
     "models",
     "modes",
+    "phase_transition",
     "report",
     "train",
     "trajectory",
+    "transfer",
 )
 __all__ = [
     "baselines",
@@ -26,9 +28,11 @@ __all__ = [
     "least_action",
     "models",
     "modes",
+    "phase_transition",
     "report",
     "train",
     "trajectory",
+    "transfer",
 ]
 
 if TYPE_CHECKING:
@@ -38,9 +42,11 @@ if TYPE_CHECKING:
         least_action,
         models,
         modes,
+        phase_transition,
         report,
         train,
         trajectory,
+        transfer,
     )
 
 

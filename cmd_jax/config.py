@@ -79,6 +79,7 @@ def defaults() -> ConfigDict:
                 "run": "",  # its directory; "": start from a random initialisation
                 "record": -1,  # negative: counted from the end
                 "seed": -1,  # of the source; -1: each seed from the same seed
+                "fresh": "",  # leaves that begin at random, as "dense_2/*": a new head
             },
             "eval": {
                 "every_epochs": 1,

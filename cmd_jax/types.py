@@ -15,6 +15,7 @@ steps      optimizer steps of a chunk
 seeds      replicas of a run
 blocks     residual blocks of a network, in order
 stages     runs of residual blocks that share one shape
+points     mini-batch sizes of a phase diagram
 units      neurons or channels of a permutation group
 =========  ==========================================================
 """

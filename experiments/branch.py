@@ -4,9 +4,11 @@ The parameters are those of the record. Optimizer state and the objective's stat
 (running statistics) are taken from the source's checkpoint of the very same step where
 there is one and it fits; else the optimizer begins anew, and running statistics are
 re-estimated. The new run begins at step 0: its learning-rate schedule and its batches
-start anew.
+start anew. Leaves that are fresh, as those of a head for other classes, keep their
+random values, and the optimizer begins anew with them.
 """
 
+import fnmatch
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +19,7 @@ import optax
 from ml_collections import ConfigDict
 
 from cmd_jax import files, processes, runs, train, trees
-from cmd_jax.trajectory import StoredTrajectory
+from cmd_jax.trajectory import StoredTrajectory, Trajectory
 from cmd_jax.types import Params, PyTree
 from experiments import progress, recording, saved
 
@@ -38,15 +40,18 @@ def resolve(config: ConfigDict, seeds: Sequence[int], like: Params) -> ConfigDic
     """
     block = config.branch
     if not block.run:
-        if (block.record, block.seed) != (-1, -1):
+        if (block.record, block.seed, block.fresh) != (-1, -1, ""):
             raise ValueError(
-                f"config.branch.record is {block.record} and config.branch.seed is "
-                f"{block.seed}, but config.branch.run is empty: give a run directory"
+                f"config.branch.record is {block.record}, config.branch.seed is "
+                f"{block.seed} and config.branch.fresh is {block.fresh!r}, but "
+                "config.branch.run is empty: give a run directory"
             )
         return config
     run = runs.RunDirectory(pathlib.Path(block.run))
     source_seeds = sorted({_source_seed(config, seed) for seed in seeds})
-    sources = [_open(run, seed, like, verify=True) for seed in source_seeds]
+    sources = [
+        _open(run, seed, like, block.fresh, verify=True) for seed in source_seeds
+    ]
     step = _step(sources[0], block.record)
     for seed, source in zip(source_seeds, sources, strict=True):
         _record(source, step)
@@ -63,7 +68,8 @@ def describe(config: ConfigDict) -> str:
     """Where the seeds of a resolved config start, in a few words."""
     block = config.branch
     seed = "the same seed" if block.seed < 0 else f"seed {block.seed}"
-    return f"from step {block.step} of {seed} of {block.run}"
+    start = f"from step {block.step} of {seed} of {block.run}"
+    return f"{start}, {block.fresh} fresh" if block.fresh else start
 
 
 def begin(
@@ -105,8 +111,9 @@ def _begin_seed(
     block = config.branch
     run = runs.RunDirectory(pathlib.Path(block.run))
     source = _source_seed(config, seed)
-    stored = _open(run, source, state.params, verify=False)
-    params = stored[_record(stored, block.step)]
+    stored = _open(run, source, state.params, block.fresh, verify=False)
+    recorded = stored[_record(stored, block.step)]
+    params = _in_place_of_fresh(recorded, state.params, block.fresh)
     parts: dict[str, PyTree] = {"params": params}
     origin = {
         "run": block.run,
@@ -121,11 +128,24 @@ def _begin_seed(
     }
     for name, (word, make) in anew.items():
         part, origin[name] = _adopt(getattr(state, name), checkpoint, name)
+        if block.fresh and origin[name] != "none":
+            part, origin[name] = None, f"{block.fresh} is fresh"
         if part is None:
             part, origin[name] = make(), f"{word} ({origin[name]})"
         parts[name] = part
     begun = state._replace(**parts)
     return jax.device_put(begun, jax.tree.map(lambda x: x.sharding, state)), origin
+
+
+def _in_place_of_fresh(tree: Params, initial: Params, fresh: str) -> Params:
+    """A tree whose fresh leaves are those of another one."""
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(initial), strict=True)
+    return jax.tree.structure(initial).unflatten(
+        [
+            new if fnmatch.fnmatchcase(name, fresh) else old
+            for name, (old, new) in zip(trees.leaf_names(initial), pairs, strict=True)
+        ]
+    )
 
 
 def _adopt(
@@ -176,7 +196,7 @@ def _hash(run: runs.RunDirectory) -> str:
 
 
 def _open(
-    run: runs.RunDirectory, seed: int, like: Params, *, verify: bool
+    run: runs.RunDirectory, seed: int, like: Params, fresh: str, *, verify: bool
 ) -> StoredTrajectory:
     _hash(run)
     path = run.seed(seed).trajectory
@@ -186,6 +206,8 @@ def _open(
             f"one that it has: {', '.join(map(str, run.seeds()))}"
         )
     try:
+        if fresh:
+            like = _with_recorded_shapes(path, like, fresh)
         stored = recording.open_recorded(run.seed(seed), like, verify=verify)
     except ValueError as error:
         raise ValueError(
@@ -197,6 +219,27 @@ def _open(
             "network only; a run starts from a whole network"
         )
     return stored
+
+
+def _with_recorded_shapes(path: pathlib.Path, like: Params, fresh: str) -> Params:
+    """The network as it was recorded: its fresh leaves may have other shapes."""
+    names = trees.leaf_names(like)
+    if not fnmatch.filter(names, fresh):
+        raise ValueError(
+            f"config.branch.fresh is {fresh!r}, which no leaf is called; there are "
+            f"{', '.join(names)}"
+        )
+    recorded = Trajectory.open(path, verify=False).template
+    shapes = dict(
+        zip(trees.leaf_names(recorded), jax.tree.leaves(recorded), strict=True)
+    )
+    leaves = zip(names, jax.tree.leaves(like), strict=True)
+    return jax.tree.structure(like).unflatten(
+        [
+            shapes.get(name, leaf) if fnmatch.fnmatchcase(name, fresh) else leaf
+            for name, leaf in leaves
+        ]
+    )
 
 
 def _step(source: StoredTrajectory, record: int) -> int:

@@ -9,7 +9,7 @@ import contextlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -49,13 +49,17 @@ _OPTIONAL = {  # fields that a block may have beside those of all configs
 _SINKS = {"log.tensorboard": "tensorboardX", "log.wandb": "wandb"}
 
 
-def check_config(config: ConfigDict, study: Mapping[str, Any]) -> None:
+def check_config(
+    config: ConfigDict, study: Mapping[str, Any], *, without: Sequence[str] = ()
+) -> None:
     """Refuses names, types and values that no run can have.
 
     Args:
       config: of a config file, with the overrides of the command line.
-      study: the block that the study has beside `config.defaults()`, with any values of
-        the types that it takes: `{"modes": {"num_modes": 10}}`.
+      study: the blocks that the study has beside `config.defaults()`, or in place of
+        its own, with any values of the types that they take: `{"modes": {"num_modes":
+        10}}`.
+      without: blocks of `config.defaults()` that mean nothing to the study.
 
     Raises:
       ValueError, TypeError: names the field, its value and what is allowed.
@@ -63,16 +67,19 @@ def check_config(config: ConfigDict, study: Mapping[str, Any]) -> None:
     """
     known = {**configs.defaults().to_dict(), **study}
     known["estimators"] = configs.estimators().to_dict()
+    known = {name: value for name, value in known.items() if name not in without}
     _check_like(config.to_dict(), known, "config")
     for name, (least, most) in _RANGES.items():
         value = _field(config, name)
+        if value is None:
+            continue
         if not least <= value <= most:
             bound = "" if most == math.inf else f" and at most {most:,}"
             raise ValueError(
                 f"config.{name} is {value}; it must be at least {least}{bound}"
             )
     for name, allowed in _CHOICES.items():
-        if _field(config, name) not in allowed:
+        if _field(config, name) not in (None, *allowed):
             raise ValueError(
                 f"config.{name} is {_field(config, name)!r}; allowed are "
                 f"{', '.join(allowed)}"
@@ -86,8 +93,9 @@ def check_config(config: ConfigDict, study: Mapping[str, Any]) -> None:
 
 
 def _field(config: ConfigDict, name: str) -> Any:
+    """A field that was found to be of the right type; None if the study has none."""
     block, _, field = name.rpartition(".")
-    return config[block][field] if block else config[field]
+    return config.get(block, {}).get(field) if block else config[field]
 
 
 def _check_like(value: Any, default: Any, name: str) -> None:

@@ -29,7 +29,13 @@ from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from cmd_jax import config as configs  # noqa: E402
 from cmd_jax import files, processes  # noqa: E402
-from experiments import correlation_modes, least_action  # noqa: E402
+from experiments import (  # noqa: E402
+    batch_size,
+    correlation_modes,
+    least_action,
+    phase_transition,
+    transfer,
+)
 from experiments.interruption import Interrupted  # noqa: E402
 from experiments.options import Options, Processes  # noqa: E402
 from experiments.progress import say  # noqa: E402
@@ -37,8 +43,11 @@ from experiments.progress import say  # noqa: E402
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"
 STUDIES = {
+    "batch_size": batch_size.run,
     "correlation_modes": correlation_modes.run,
     "least_action": least_action.run,
+    "phase_transition": phase_transition.run,
+    "transfer": transfer.run,
 }
 REFUSED = (
     ValueError,

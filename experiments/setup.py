@@ -90,7 +90,7 @@ def prepare(
     schedule = recording.schedule(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
     )
-    optimizer = _optimizer(config, steps_per_epoch, num_steps)
+    optimizer = make_optimizer(config, steps_per_epoch, num_steps)
     preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
 
     def initial(key: Key) -> train.TrainState:
@@ -139,10 +139,11 @@ def with_dispatch(setup: Setup, dispatch: str) -> Setup:
     return setup._replace(dispatch=dispatch, evaluations=evaluations)
 
 
-def _optimizer(
-    config: ConfigDict, steps_per_epoch: int, num_steps: int
+def make_optimizer(
+    config: ConfigDict, steps_per_epoch: int, num_steps: int, **changes: Any
 ) -> optax.GradientTransformation:
-    options = config.optimizer.to_dict()
+    """The config's optimizer; `changes` replace fields of `config.optimizer`."""
+    options = config.optimizer.to_dict() | changes
     options["warmup_steps"] = options.pop("warmup_epochs") * steps_per_epoch
     if "decay_epochs" in options:
         epochs = options.pop("decay_epochs")

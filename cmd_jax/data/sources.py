@@ -31,6 +31,7 @@ from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _NAMES = (*_PREPARED, *POINTS, "digits", "synthetic")
+_NORMALIZATIONS = ("statistics", "range")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -40,6 +41,7 @@ def load(
     *,
     directory: str | os.PathLike[str] | None = None,
     num_validation: int = 0,
+    normalization: str = "statistics",
     **options: Any,
 ) -> Dataset:
     """Loads a data set by its name.
@@ -49,6 +51,8 @@ def load(
         `"circles"`, `"moons"` or `"synthetic"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`.
+      normalization: `"statistics"` of the training set, or `"range"`: pixels are only
+        scaled to 0 ... 1, the largest being 1.
       **options: for `"synthetic"` the arguments of `synthetic`; for circles and moons
         `num_examples` and `noise`.
 
@@ -71,6 +75,22 @@ def load(
             f"unknown data set {name!r}{did_you_mean(name, _NAMES)}; "
             f"allowed are {', '.join(sorted(_NAMES))}"
         )
+    if normalization not in _NORMALIZATIONS:
+        raise ValueError(
+            f"unknown normalization {normalization!r}"
+            f"{did_you_mean(normalization, _NORMALIZATIONS)}; allowed are "
+            f"{', '.join(_NORMALIZATIONS)}"
+        )
+    dataset = _load(name, directory, num_validation, options)
+    return dataset if normalization == "statistics" else _by_range(dataset)
+
+
+def _load(
+    name: str,
+    directory: str | os.PathLike[str] | None,
+    num_validation: int,
+    options: dict[str, Any],
+) -> Dataset:
     if name in _MADE:
         _check_options(name, options)
     elif options:
@@ -85,6 +105,13 @@ def load(
     if name == "digits":
         return _digits(num_validation)
     return _prepared(name, directory, num_validation)
+
+
+def _by_range(dataset: Dataset) -> Dataset:
+    """The data set with a mean and deviation that scale its pixels to 0 ... 1."""
+    channels, largest = len(dataset.mean), int(dataset.train.inputs.max())
+    std = (max(largest, 1) / 255,) * channels
+    return dataset._replace(mean=(0.0,) * channels, std=std)
 
 
 def synthetic(

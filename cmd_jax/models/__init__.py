@@ -1,6 +1,7 @@
-"""Networks as pure functions, written in Flax Linen: MLPs, LeNet-5, residual ones."""
+"""Networks as pure functions, in Flax Linen: MLPs, LeNet-5, Conv8, residual ones."""
 
 from cmd_jax.models.batch_norm import BatchNorm
+from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.families import create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
@@ -16,6 +17,7 @@ from cmd_jax.models.resnext50 import ResNeXt50
 __all__ = [
     "MLP",
     "BatchNorm",
+    "Conv8",
     "LeNet5",
     "Network",
     "OneRep",

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
@@ -15,6 +16,7 @@ from cmd_jax.spelling import did_you_mean
 
 _DENSE = {"mlp": MLP, "point_resnet": PointResNet}
 _CONVOLUTIONAL = {
+    "conv8": Conv8,
     "lenet5": LeNet5,
     "one_rep": OneRep,
     "resnet18": ResNet18,
@@ -28,15 +30,16 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """The network `name`, with options of its family.
 
     Args:
-      name: `"mlp"` (option `hidden`), `"lenet5"` (option `width`), `"resnet18"`
-        (options `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
+      name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
+        `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
+        `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
         `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`) or `"resnext50"` (options `width`, `groups`,
         `inner_relu`).
       num_classes: outputs of the network.
-      **options: fields of the family's module; see `MLP`, `LeNet5`, `ResNet18`,
-        `PointResNet`, `OneRep`, `ResNet110` and `ResNeXt50`.
+      **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
+        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110` and `ResNeXt50`.
 
     Returns:
       The network's pure functions.

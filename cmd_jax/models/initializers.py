@@ -13,7 +13,7 @@ from jax.nn.initializers import Initializer
 from cmd_jax.types import Array, Key
 
 
-def fan_in_uniform(fan_in: int) -> Initializer:
+def fan_in_uniform(fan_in: int, scale: float = 1.0) -> Initializer:
     """The initializer U(-1/sqrt(fan_in), 1/sqrt(fan_in)), for a kernel and its bias.
 
     Flax initialises a bias without knowing how many inputs feed it, so the number is
@@ -22,12 +22,13 @@ def fan_in_uniform(fan_in: int) -> Initializer:
     Args:
       fan_in: inputs of one output: features of a dense layer, kernel height x kernel
         width x input channels of a convolution.
+      scale: a factor on the bound; 1 is PyTorch's.
 
     Returns:
       An initializer `(key, shape, dtype) -> array`.
 
     Raises:
-      ValueError: `fan_in` is smaller than 1.
+      ValueError: `fan_in` is smaller than 1, or `scale` is not positive.
 
     Example:
       >>> import jax
@@ -42,7 +43,9 @@ def fan_in_uniform(fan_in: int) -> Initializer:
     """
     if fan_in < 1:
         raise ValueError(f"fan_in={fan_in}; allowed is at least 1 input per output")
-    bound = fan_in**-0.5
+    if not 0 < scale < float("inf"):
+        raise ValueError(f"scale={scale}; allowed is a positive number")
+    bound = scale * fan_in**-0.5
 
     def initializer(
         key: Key,

@@ -18,9 +18,11 @@ class MLP(nn.Module):
     Attributes:
       num_classes: outputs.
       hidden: width of each hidden layer; none makes it a linear classifier.
+      use_bias: whether the layers have biases.
+      init_scale: a factor on the initial weights.
 
     Raises:
-      ValueError: a width is smaller than 1.
+      ValueError: a width is smaller than 1, or `init_scale` is not positive.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -34,6 +36,8 @@ class MLP(nn.Module):
 
     num_classes: int
     hidden: Sequence[int] = (128, 128)
+    use_bias: bool = True
+    init_scale: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,8 +55,12 @@ class MLP(nn.Module):
         x = inputs.reshape(inputs.shape[0], -1)
         for layer, width in enumerate((*self.hidden, self.num_classes)):
             x = nn.relu(x) if layer else x
-            init = fan_in_uniform(x.shape[-1])
+            init = fan_in_uniform(x.shape[-1], self.init_scale)
             x = nn.Dense(
-                width, kernel_init=init, bias_init=init, name=f"dense_{layer}"
+                width,
+                use_bias=self.use_bias,
+                kernel_init=init,
+                bias_init=init,
+                name=f"dense_{layer}",
             )(x)
         return x

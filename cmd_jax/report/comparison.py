@@ -29,6 +29,13 @@ METHODS = {
     "p_sgd": "P-SGD",
     "p_bfgs_equal": "P-BFGS (equal)",
     "p_bfgs_long": "P-BFGS (long)",
+    "naive": "Naive",
+    "gmt": "GMT",
+    "fgmt": "FGMT",
+    "oracle": "Oracle",
+    "source": "Source",
+    "trained": "Trained target",
+    "scratch": "From scratch, equal cost",
 }
 """Methods as results name them, with their names for readers, in the order to show."""
 

@@ -25,12 +25,13 @@ class Row(NamedTuple):
       config: the config's name.
       variant: the fields in which the run differs from that config; "" for none.
       seed: of the run.
-      method: whose network, as in `results.json`: "sgd", "ema", "online", ...
-      metric: "accuracy" on the test set, "r_squared", "correlation", or what a study
-        gives among its results as `measures`.
+      method: whose network, as in `results.json`: "sgd", "ema", "online", ...; in a
+        phase diagram which point, "m=8".
+      metric: "accuracy" on the test set, "r_squared", "correlation", or another of the
+        study's own.
       value: as measured, a fraction.
       statistics: what BatchNorm used.
-      epochs: of the training.
+      epochs: of the training; 0 where there are none.
       command: that started the run, or resumed it last.
       commit: of the code; "+" behind it where files differed, "" if unknown.
       versions: of Python and the packages.
@@ -119,7 +120,7 @@ def _rows(
             metric=metric,
             value=value,
             statistics=results["statistics"],
-            epochs=document["config"]["train"]["total_epochs"],
+            epochs=document["config"]["train"].get("total_epochs", 0),
             command=environment["command"],
             commit=environment["commit"],
             versions=", ".join(f"{name} {text}" for name, text in versions.items()),
@@ -132,12 +133,19 @@ def _rows(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Accuracies, what a study gives as `metrics[metric][method]`, and CMD's fit."""
+    if "points" in results:  # of a phase diagram
+        return {
+            (point, metric): value
+            for point, measured in results["points"].items()
+            for metric, value in measured.items()
+        }
     accuracy = {(name, "accuracy"): x for name, x in results["accuracy"].items()}
-    if "measures" in results:
+    if "metrics" in results:
         return accuracy | {
             (method, metric): value
-            for method, measured in results["measures"].items()
-            for metric, value in measured.items()
+            for metric, by_method in results["metrics"].items()
+            for method, value in by_method.items()
         }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}

@@ -5,6 +5,7 @@ from cmd_jax.trajectory.estimator import Estimator, check_finite, check_params
 from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.geometry import PrincipalPlane, path_length, principal_plane
 from cmd_jax.trajectory.history import Trajectory
+from cmd_jax.trajectory.line import accuracy_barrier, line_metrics
 from cmd_jax.trajectory.plane import Plane, interpolate, plane_metrics
 from cmd_jax.trajectory.recorder import Recorder
 from cmd_jax.trajectory.schedule import (
@@ -27,12 +28,14 @@ __all__ = [
     "StoredTrajectory",
     "Trajectory",
     "TrajectoryWriter",
+    "accuracy_barrier",
     "check_finite",
     "check_params",
     "convert",
     "every_epochs",
     "every_steps",
     "interpolate",
+    "line_metrics",
     "log_spaced",
     "path_length",
     "plane_metrics",

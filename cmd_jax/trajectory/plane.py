@@ -32,7 +32,7 @@ class Plane(NamedTuple):
         return _at(self, x, y)
 
 
-def interpolate(first: Params, second: Params, share: float) -> Params:
+def interpolate(first: Params, second: Params, share: Scalar) -> Params:
     """The parameters at a share of the way from one network to another.
 
     Args:

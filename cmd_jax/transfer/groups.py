@@ -129,6 +129,32 @@ class PermutationGroups:
 
     groups: tuple[Group, ...]
 
+    def within(self, subtree: str) -> "PermutationGroups":
+        """The groups as they act on a part of the variables, such as "params".
+
+        Args:
+          subtree: path components joined by "/"; the arrays' names lose it.
+
+        Example:
+          >>> from cmd_jax.transfer import Group, Occurrence, PermutationGroups
+          >>> places = Occurrence("params/scale", 0), Occurrence("batch_stats/mean", 0)
+          >>> print(PermutationGroups((Group(8, places),)).within("params"))
+          0: 8 units
+             scale axis 0
+        """
+        prefix = f"{subtree}/"
+        parts = (
+            group._replace(
+                occurrences=tuple(
+                    place._replace(leaf=place.leaf.removeprefix(prefix))
+                    for place in group.occurrences
+                    if place.leaf.startswith(prefix)
+                )
+            )
+            for group in self
+        )
+        return PermutationGroups(tuple(group for group in parts if group.occurrences))
+
     def __len__(self) -> int:
         return len(self.groups)
 

@@ -5,10 +5,12 @@ from benchmark_cases import (
     estimators,
     least_action,
     modes,
+    phase_transition,
     recording,
     subspace,
     symmetry,
     training,
+    transfer,
 )
 
 CASES = (
@@ -18,6 +20,8 @@ CASES = (
     *subspace.CASES,
     *recording.CASES,
     *training.CASES,
+    *phase_transition.CASES,
     *symmetry.CASES,
+    *transfer.CASES,
     *least_action.CASES,
 )

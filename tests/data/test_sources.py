@@ -112,3 +112,11 @@ def test_mnist_and_cifar100_have_their_published_counts(
     np.testing.assert_allclose([*mnist.mean, *mnist.std], (0.1307, 0.3081), atol=5e-5)
     assert cifar100.num_classes == 100
     np.testing.assert_array_equal(np.bincount(cifar100.train.labels), np.full(100, 500))
+
+
+def test_pixels_may_be_scaled_by_their_range_alone() -> None:
+    digits = data.load("digits", normalization="range")
+    inputs = data.augmenter(digits)(digits.train.inputs)
+    np.testing.assert_allclose(inputs, digits.train.inputs / 16, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"'rang' \(did you mean 'range'\?\)"):
+        data.load("digits", normalization="rang")

@@ -104,6 +104,42 @@ def test_another_optimizer_begins_with_its_own_state(source, branch_config, tmp_
     assert jax.tree.all(jax.tree.map(np.array_equal, *pairs))
 
 
+def test_fresh_leaves_keep_their_random_values(source, branch_config, tmp_path):
+    config = branch_config(source, fresh="dense_1/*")
+    setup, states, begun, origins = _begin(config, tmp_path)
+    for seed, (before, after) in enumerate(zip(states, begun, strict=True)):
+        trained = Trajectory.open(source / f"seed_{seed}/trajectory")[-1]
+        for layer, expected in (("dense_0", trained), ("dense_1", before.params)):
+            jax.tree.map(
+                np.testing.assert_array_equal, after.params[layer], expected[layer]
+            )
+        assert origins[seed]["optimizer_state"] == "initial (dense_1/* is fresh)"
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        begun[0].optimizer_state,
+        setup.optimizer.init(begun[0].params),
+    )
+
+
+def test_a_head_for_other_classes_begins_at_random(source, branch_config, tmp_path):
+    config = branch_config(source, fresh="dense_1/*")
+    config.data = {"name": "synthetic", "shape": (8, 8, 1), "num_classes": 7}
+    config.data.update(num_validation=0, crop_padding=0, flip=False, placement="auto")
+    _, states, begun, _ = _begin(config, tmp_path)
+    assert begun[0].params["dense_1"]["kernel"].shape == (16, 7)
+    np.testing.assert_array_equal(
+        begun[0].params["dense_1"]["bias"], states[0].params["dense_1"]["bias"]
+    )
+
+
+def test_refuses_fresh_leaves_that_there_are_not(source, branch_config):
+    config = branch_config(source, fresh="head/*")
+    with pytest.raises(
+        ValueError, match=r"'head/\*', which no leaf is called; .*dense"
+    ):
+        prepare(config, None, STUDY)
+
+
 def test_running_statistics_are_taken_along():
     statistics = {"batch_stats": {"mean": np.ones(3), "var": np.ones(3)}}
     saved = jax.tree.map(lambda x: 2 * x, TrainState(0, {}, statistics, ())._asdict())

@@ -22,6 +22,16 @@ def test_is_fixed_by_the_key() -> None:
     assert (first != initializer(jax.random.key(2), (4, 3))).any()
 
 
+def test_the_scale_is_a_factor_on_the_values() -> None:
+    plain, scaled = (fan_in_uniform(9, scale) for scale in (1.0, 0.3))
+    values = plain(jax.random.key(0), (9, 5))
+    np.testing.assert_allclose(
+        scaled(jax.random.key(0), (9, 5)), 0.3 * values, rtol=1e-5, atol=1e-8
+    )
+    with pytest.raises(ValueError, match="scale=-1; allowed is a positive number"):
+        fan_in_uniform(9, -1)
+
+
 def test_refuses_no_inputs() -> None:
     with pytest.raises(ValueError, match="fan_in=0; allowed is at least 1"):
         fan_in_uniform(0)

@@ -37,6 +37,15 @@ def test_every_weight_lies_within_its_fan_in_bound() -> None:
             assert 0.8 * fan_in**-0.5 < abs(values).max() <= fan_in**-0.5
 
 
+def test_may_have_no_biases_and_scaled_weights() -> None:
+    network = models.create(
+        "mlp", num_classes=3, hidden=(8,), use_bias=False, init_scale=0.5
+    )
+    params, _ = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 5, 5, 1)))
+    assert set(params["dense_0"]) == set(params["dense_1"]) == {"kernel"}
+    assert 0.8 < abs(params["dense_0"]["kernel"]).max() / (0.5 * 25**-0.5) <= 1
+
+
 @pytest.mark.parametrize("hidden", [(8, 0), (8, 2.5), "8"])
 def test_refuses_what_is_no_width(hidden) -> None:
     with pytest.raises((ValueError, TypeError), match=r"hidden"):

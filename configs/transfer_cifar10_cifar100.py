@@ -1,0 +1,72 @@
+"""Learning transfer from a pre-trained initialisation: CIFAR-10 to CIFAR-100, Conv8.
+
+Two networks of `transfer_cifar10_conv8` are given new heads and trained on CIFAR-100;
+what that training does to one of them is carried to the other.
+Paper: Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024 (arXiv
+2305.14122), Figure 5, peak over t on its validation split: Naive 1.21, GMT 6.76, FGMT
+6.40, Oracle 6.90.
+Command: python experiments/run.py --config transfer_cifar10_cifar100
+  --config.branch.run=runs/transfer_cifar10_conv8-HASH
+Hardware: a GPU, for the paper's width; `:width=8` is a size for a CPU. Not run yet
+(scripts/prepare_data cifar100 first).
+The paper's table says 60 epochs, its text 30. It also crops at random sizes (8 to 100 %
+of the image); here images are shifted by up to four pixels and mirrored.
+"""
+
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
+
+
+def get_config(argument: str | None = None) -> ConfigDict:
+    """`:width=8` narrows the network; `:smoke` shrinks the run."""
+    options = configs.parse_argument(argument, smoke=False, width=64)
+    config = configs.defaults()
+    config.study = "transfer"
+    config.data.name = "cifar100"
+    config.data.num_validation = 5000
+    config.data.crop_padding = 4
+    config.data.flip = True
+    config.model = ConfigDict({"name": "conv8", "width": options["width"]})
+    config.optimizer.learning_rate = 0.05
+    config.optimizer.momentum = 0.9
+    config.optimizer.weight_decay = 1e-4
+    config.optimizer.schedule = "cosine"
+    config.train.total_epochs = 60
+    config.train.num_seeds = 6  # three pairs
+    config.branch.fresh = "dense_2/*"  # of the run that is given as branch.run
+    config.record.every_epochs = 0  # the line needs the first and the last alone
+    config.transfer = ConfigDict(
+        {
+            "num_steps": 15,
+            "path": "linear",
+            "shares": "uniform",
+            "batch_size": 128,
+            "num_micro": 2,
+            "resample": False,
+            "follow_learning_rate": 0.05,
+        }
+    )
+    config.paper = ConfigDict(
+        {
+            "Naive": "1.21",
+            "GMT": "6.76",
+            "FGMT": "6.40",
+            "Oracle": "6.90",
+        }
+    )
+    config.quick = "transfer_digits"
+    if options["smoke"]:
+        config.branch.fresh = ""
+        config.data.name = "synthetic"
+        config.data.num_train = 96
+        config.data.num_test = 16
+        config.data.num_validation = 16
+        config.model.width = 1
+        config.train.total_epochs = 1
+        config.train.batch_size = 16
+        config.train.num_seeds = 2
+        config.transfer.num_steps = 1
+        config.transfer.batch_size = 8
+        config.transfer.follow_learning_rate = 0.0
+    return config

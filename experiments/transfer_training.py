@@ -1,0 +1,92 @@
+"""Training after a transfer: what the start is worth (arXiv 2305.14122, section 4.2).
+
+From the step that validation has chosen each method's network is trained like the
+source, for as many epochs and with a smaller learning rate. Standard is the target's
+own training from its random initialisation.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cmd_jax import host, runs, train
+from cmd_jax.types import Key, Params, PyTree
+from experiments import progress
+from experiments.programs import make_chunk
+from experiments.setup import Setup, make_optimizer
+
+
+def train_on(
+    setup: Setup, starts: Mapping[str, Params], state: PyTree, *, key: Key
+) -> dict[str, Float[np.ndarray, " epochs"]]:
+    """Test accuracies of networks that are trained on, before and after each epoch.
+
+    Args:
+      setup: from `prepare`.
+      starts: the networks to train, by method; all see the same batches.
+      state: what goes beside each, such as running statistics.
+      key: the root of the batches' keys.
+    """
+    config = setup.config
+    setup = setup._replace(
+        optimizer=make_optimizer(
+            config,
+            setup.steps_per_epoch,
+            setup.num_steps,
+            learning_rate=config.transfer.follow_learning_rate,
+        )
+    )
+    states = tuple(_begin(setup, params, state) for params in starts.values())
+    chunk = make_chunk(setup, [key] * len(states))
+    test, accuracies = setup.evaluations["test"], []
+    with progress.task("training on", config.train.total_epochs) as advance:
+        for epoch in range(config.train.total_epochs + 1):
+            if epoch:
+                states, _ = train.train(
+                    states,
+                    chunk,
+                    (),
+                    start_step=(epoch - 1) * setup.steps_per_epoch,
+                    num_steps=epoch * setup.steps_per_epoch,
+                    steps_per_epoch=setup.steps_per_epoch,
+                    chunk_steps=config.train.chunk_steps,
+                )
+            tested = [test(one.params, one.state)["accuracy"] for one in states]
+            accuracies.append(host.fetch(tested))
+            advance(epoch, "")
+    by_method = np.array(accuracies).T
+    return dict(zip(starts, by_method, strict=True))
+
+
+def _begin(setup: Setup, params: Params, state: PyTree) -> train.TrainState:
+    # Copies: the chunk is donated the states, and these arrays belong to others too.
+    params, state = jax.tree.map(lambda leaf: jax.numpy.array(leaf), (params, state))
+    zero = jax.numpy.zeros((), jax.numpy.int32)
+    return train.TrainState(zero, params, state, setup.optimizer.init(params))
+
+
+def standard(directory: runs.SeedDirectory) -> dict[str, np.ndarray]:
+    """The target's own training: test accuracies, and the steps they belong to."""
+    rows = train.MetricsFile(directory.metrics).read()
+    found = [row for row in rows if "test/accuracy" in row]
+    return {
+        "step": np.array([row["step"] for row in found]),
+        "accuracy": np.array([row["test/accuracy"] for row in found]),
+    }
+
+
+def epochs_to_reach(
+    accuracies: Float[np.ndarray, " epochs"], wanted: float
+) -> int | None:
+    """The first epoch with at least the wanted accuracy; None where there is none.
+
+    Example:
+      >>> import numpy as np
+      >>> from experiments.transfer_training import epochs_to_reach
+      >>> epochs_to_reach(np.array([0.5, 0.8, 0.9]), 0.75)
+      1
+    """
+    (reached,) = np.nonzero(accuracies >= wanted)
+    return int(reached[0]) if len(reached) else None
