@@ -35,7 +35,10 @@ def collect(
     results = {
         "accuracy": _accuracies(curves),
         "best_epoch": None if best is None else float(curves["tested_epochs"][best]),
-        "measures": {"last": _numbers(measures, gaps, multiplier)},
+        "metrics": {
+            name: {"last": value}
+            for name, value in _numbers(measures, gaps, multiplier).items()
+        },
         "statistics": statistics,
     }
     arrays = {
