@@ -4,7 +4,7 @@ Paper: Marino and Ricci-Tersenghi (arXiv 2305.06435): m_c grows roughly linearly
 the connectivity. The model is a reconstruction, both layers are learned, ties are
 accepted; the paper's own numbers were not available.
 Command: python experiments/run.py --config phase_connectivity
-Hardware: 2 CPU cores, HARDWARE_TIME
+Hardware: 2 CPU cores under other load, 21 minutes.
 Expected, measured by a sequential program with the same rules: the threshold lies
 between 12 and 13, 18 and 20, 32 and 36, 56 and 60.
 """

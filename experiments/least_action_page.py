@@ -76,7 +76,7 @@ def accuracies(run: FinishedRun, choice: str) -> np.ndarray:
 
 def measured(run: FinishedRun, name: str) -> np.ndarray:
     """A measure of the flow of every seed; empty where it was not taken."""
-    found = [result["metrics"].get(name, {}).get("last") for result in run.results]
+    found = [result["measures"]["last"].get(name) for result in run.results]
     return np.array([value for value in found if value is not None])
 
 

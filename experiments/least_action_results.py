@@ -35,10 +35,7 @@ def collect(
     results = {
         "accuracy": _accuracies(curves),
         "best_epoch": None if best is None else float(curves["tested_epochs"][best]),
-        "metrics": {
-            name: {"last": value}
-            for name, value in _numbers(measures, gaps, multiplier).items()
-        },
+        "measures": {"last": _numbers(measures, gaps, multiplier)},
         "statistics": statistics,
     }
     arrays = {

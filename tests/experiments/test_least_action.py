@@ -44,7 +44,7 @@ def test_a_seed_hands_over_accuracies_measures_and_clouds(finished_study):
     results = finished_study.seed(0).results()
     assert set(results["accuracy"]) == {"last", "best"}
     assert results["statistics"] == "none, the network has no BatchNorm"
-    measures = {name: found["last"] for name, found in results["metrics"].items()}
+    measures = results["measures"]["last"]
     arrays = finished_study.seed(0).arrays()
     np.testing.assert_allclose(measures["kinetic_energy"], arrays["energy"].sum())
     assert measures["geodesic_index"] >= 1
@@ -116,14 +116,14 @@ def test_seeds_draw_their_own_training_sets(finished_study, run_study, tmp_path)
     fields = {"least_action__stratified": True, "least_action__variant": "vanilla"}
     vanilla = run_study(tmp_path, **SUBSET, **fields)
     results = vanilla.seed(0).results()
-    assert "multiplier" not in results["metrics"]
+    assert "multiplier" not in results["measures"]["last"]
     assert "classes in their shares" in vanilla.report.read_text()
 
 
 def test_a_multiplier_at_its_maximum_is_said(run_study, tmp_path, capsys):
     directory = run_study(tmp_path, least_action__maximum=0.11, train__num_seeds=1)
     assert "seed 0: the multiplier reached" in capsys.readouterr().out
-    value = directory.seed(0).results()["metrics"]["multiplier"]["last"]
+    value = directory.seed(0).results()["measures"]["last"]["multiplier"]
     assert value == pytest.approx(0.11)
 
 
