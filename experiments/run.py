@@ -192,13 +192,13 @@ def _read_flags(
         for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
             hint = hint.replace(written, meant)
         raise flags.Error(f"unknown field of the config: {hint}") from error
-    if unexpected:
-        raise flags.Error(f"unexpected argument {unexpected[0]!r}")
     for option in ("data_dir", "output", "export"):
         if str(values[option].value).startswith("-"):
             raise flags.Error(
                 f"--{option} is {values[option].value!r}; it needs a folder"
             )
+    if unexpected:
+        raise flags.Error(f"unexpected argument {unexpected[0]!r}")
 
 
 def _options(values: flags.FlagValues, command: str) -> Options:
