@@ -5,7 +5,7 @@ Trajectory Hypothesis is True (TPAMI 2022), as in Table 1 of Brokman et al. (arX
 2312.13247): P-BFGS (equal) has the records of 20 epochs, P-BFGS (long) and P-SGD have
 those of 40, as the papers' 80 are more than this run has.
 Command: python experiments/run.py --config digits_subspace
-Hardware: 2 CPU cores, some minutes.
+Hardware: 2 CPU cores, a minute and a half.
 """
 
 import pathlib
