@@ -3,9 +3,9 @@
 Paper: Karkar et al., A Principle of Least Action for the Training of Neural Networks,
 ECML-PKDD 2020 (arXiv 2009.08372), which shows it in figures; no number to stand beside.
 Optimizer and multiplier as in the authors' toy; a step has ten points, shuffled (theirs
-are in order), and an eighth of the training points chooses the epoch.
+are in order); 800 points to train on as there, and 100 more that choose the epoch.
 Command: python experiments/run.py --config least_action_circles
-Hardware: 2 CPU cores, about a minute for each of the six runs of 20 seeds.
+Hardware: 2 CPU cores, half a minute for each of the six runs of 20 seeds.
 Expected: accuracy 1 and a geodesic index near 1 with the multiplier, where vanilla
 takes a long and crooked way.
 """
@@ -23,6 +23,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config = configs.defaults()
     config.study = "least_action"
     config.data.name = "circles"
+    config.data.num_examples = 1125  # 900 of them, less those of validation, train
     config.data.num_validation = 100
     config.model = ConfigDict({"name": "point_resnet", "num_blocks": 9})
     config.model.hidden = options["hidden"]
