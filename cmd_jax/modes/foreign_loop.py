@@ -3,8 +3,11 @@
 The first records are kept, then decomposed, and from there on `online` follows.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cmd_jax import host, trees
 from cmd_jax.modes.decomposition import Decomposition, check_sizes, decompose
@@ -91,6 +94,7 @@ class OnlineModes:
             records before stay as they were.
         """
         check_finite(params, source=f"record {self.num_records}")
+        params = jax.tree.map(_kept_from_writing, params)
         if self._estimator is None:
             self._warm_up(params)
         else:
@@ -134,3 +138,8 @@ class OnlineModes:
             num_weights=int(trees.leaf_sizes(params)[leaves].sum()),
             **self._sizes,
         )
+
+
+def _kept_from_writing(leaf: Any) -> Any:
+    """A copy of a NumPy array: JAX reads it later, and the loop may write over it."""
+    return leaf if isinstance(leaf, jax.Array) else np.array(leaf)
