@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from cmd_jax import config as configs
 from cmd_jax import phase_transition, runs
 from cmd_jax.checkpoints import Checkpoints
-from experiments import phase_transition_page, progress, sgd_page
+from experiments import phase_neighbours, phase_transition_page, progress, sgd_page
 from experiments.checks import about, check_config, check_memory
 from experiments.interruption import RESUME, Interrupted
 from experiments.options import Options
@@ -161,6 +161,7 @@ def _run_group(
         while not sweep.done(state):
             if should_stop():
                 checkpoints.save(step, state)
+                wall_time.write()
                 raise Interrupted(f"stopped at sweep {step} of {total}; {RESUME}")
             state = sweep.advance(state)
             step = int(state.sweep)
@@ -174,7 +175,7 @@ def _run_group(
     wall_time.write()
     diagram = sweep.diagram(state)
     columns = {
-        name: getattr(diagram, name) for name in phase_transition_page.COLUMNS
+        name: getattr(diagram, name) for name in phase_neighbours.COLUMNS
     } | sgd_page.measure(setup.model, diagram, group)
     for number, seed in enumerate(group):
         arrays = {name: values[:, number] for name, values in columns.items()}

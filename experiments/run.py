@@ -133,7 +133,7 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     config = configs.load(path, argument)
     _read_flags(values, config, rest)
     options = _options(values, shlex.join(["python", "experiments/run.py", *argv[1:]]))
-    sweep = _apply_sweep(path, config)
+    sweep = _apply_sweep(path, config, _overridden(rest))
     if options.export is not None and len(sweep) > 1:
         raise flags.Error(
             f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
@@ -253,10 +253,30 @@ def _known_configs() -> str:
     return f"configs: {', '.join(configs.names(CONFIGS))}"
 
 
-def _apply_sweep(path: pathlib.Path, config: ConfigDict) -> list[ConfigDict]:
-    """The config once for each override of its file's `sweep()`."""
+def _overridden(words: Sequence[str]) -> list[str]:
+    """The fields of the config that the command line sets."""
+    names = (word.partition("=")[0].lstrip("-") for word in words if word[:1] == "-")
+    return [n.removeprefix("config.") for n in names if n.startswith("config.")]
+
+
+def _apply_sweep(
+    path: pathlib.Path, config: ConfigDict, overridden: Sequence[str]
+) -> list[ConfigDict]:
+    """The config once for each override of its file's `sweep()`.
+
+    Raises:
+      Error: of the flags; the sweep itself sets a field of the command line, always.
+      ValueError: the sweep sets what the config has not.
+    """
+    overrides = configs.overrides(path)
+    for name in overridden:
+        if all(name in override for override in overrides):
+            raise flags.Error(
+                f"--config.{name} would have no effect: the sweep of {path.stem} sets "
+                "it in every run. Leave it out, or give --config a file of your own"
+            )
     runs = []
-    for override in configs.overrides(path):
+    for override in overrides:
         copy = config.copy_and_resolve_references()
         try:
             copy.update_from_flattened_dict(override)

@@ -25,11 +25,10 @@ from cmd_jax.phase_transition.patterns import (
 )
 from cmd_jax.phase_transition.replicas import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.sign_network import (
-    SignNetwork,
     check_odd,
     check_start,
     committee,
-    random_weights,
+    first_student,
 )
 from cmd_jax.types import Array, ArrayLike, Key
 
@@ -97,7 +96,10 @@ class CommitteeDiscrete(NamedTuple):
             committee(self.num_hidden, self.degree, graph=self.graph, key=key)
             for key in keys
         ]
-        students = [self.student(*pair) for pair in zip(teachers, keys, strict=True)]
+        students = [
+            first_student(teacher, start=self.start, learn_second=False, key=key)
+            for teacher, key in zip(teachers, keys, strict=True)
+        ]
         num_words = bits.num_words(max(batch_sizes))
         problem = CommitteeProblem(
             inputs=np.stack([teacher.inputs for teacher in teachers]),
@@ -124,15 +126,6 @@ class CommitteeDiscrete(NamedTuple):
     def replica_bytes(self, batch_size: int) -> int:
         """The memory that one replica takes while it learns."""
         return measured_bytes(self, batch_size)
-
-    def student(self, teacher: SignNetwork, key: Key) -> SignNetwork:
-        """The student before learning."""
-        if self.start == "teacher":
-            return teacher
-        student = random_weights(
-            teacher.inputs, teacher.hidden, key=rng.stream(key, "student")
-        )
-        return student._replace(second=teacher.second)
 
     def bind(self, problem: CommitteeProblem) -> tuple[Train, Test]:
         """A sweep and a test of these replicas; see `replicas.Model`."""

@@ -46,7 +46,7 @@ from cmd_jax.phase_transition.sign_network import (
     SignNetwork,
     check_odd,
     check_start,
-    random_weights,
+    first_student,
     sparse_network,
 )
 from cmd_jax.types import Array, ArrayLike, Key, PyTree
@@ -112,7 +112,12 @@ class SparseDiscrete(NamedTuple):
         teachers = [
             sparse_network(self.num_units, self.degree, key=key) for key in keys
         ]
-        students = [self.student(*pair) for pair in zip(teachers, keys, strict=True)]
+        students = [
+            first_student(
+                teacher, start=self.start, learn_second=self.learn_second, key=key
+            )
+            for teacher, key in zip(teachers, keys, strict=True)
+        ]
         classes = colour_classes([teacher.hidden for teacher in teachers])
         arranged = [arrange(*pair) for pair in zip(teachers, classes, strict=True)]
         num_words = bits.num_words(max(batch_sizes))
@@ -140,17 +145,6 @@ class SparseDiscrete(NamedTuple):
     def replica_bytes(self, batch_size: int) -> int:
         """The memory that one replica takes while it learns."""
         return measured_bytes(self, batch_size)
-
-    def student(self, teacher: SignNetwork, key: Key) -> SignNetwork:
-        """The student before learning."""
-        if self.start == "teacher":
-            return teacher
-        student = random_weights(
-            teacher.inputs, teacher.hidden, key=rng.stream(key, "student")
-        )
-        if self.learn_second:
-            return student
-        return student._replace(second=teacher.second)
 
     def bind(self, problem: Problem) -> tuple[Train, Test]:
         """A sweep and a test of these replicas; see `replicas.Model`."""

@@ -7,7 +7,7 @@ a chunk of sweeps, called until every replica is done.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -339,17 +339,18 @@ def _fold(keys: Array, name: str, index: Array) -> Array:
     return jax.vmap(lambda key: rng.stream(key, name, index))(keys)
 
 
-def check_batch_sizes(batch_sizes: Sequence[int]) -> None:
+def check_batch_sizes(batch_sizes: Sequence[Any]) -> None:
     """Refuses mini-batch sizes that are none, or not in ascending order.
 
     Raises:
       ValueError: names them.
     """
     sizes = list(batch_sizes)
-    if not sizes or sizes[0] < 1 or sorted(set(sizes)) != sizes:
+    whole = all(isinstance(size, int | np.integer) for size in sizes)
+    if not sizes or not whole or sizes[0] < 1 or sorted(set(sizes)) != sizes:
         raise ValueError(
-            f"batch_sizes={sizes}; they must be at least 1, in ascending order, and at "
-            "least one"
+            f"batch_sizes={sizes}; they must be whole numbers of at least 1, in "
+            "ascending order, and at least one"
         )
 
 

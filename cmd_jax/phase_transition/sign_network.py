@@ -87,6 +87,25 @@ def random_weights(
     return SignNetwork(inputs, hidden, first, second)
 
 
+def first_student(
+    teacher: SignNetwork, *, start: str, learn_second: bool, key: Key
+) -> SignNetwork:
+    """A student before learning, on its teacher's graphs.
+
+    Args:
+      teacher: whose weights are to be found.
+      start: "teacher": the teacher's weights; "random": others.
+      learn_second: whether the second layer is to be found too, or is the teacher's.
+      key: of the replica.
+    """
+    if start == "teacher":
+        return teacher
+    student = random_weights(
+        teacher.inputs, teacher.hidden, key=rng.stream(key, "student")
+    )
+    return student if learn_second else student._replace(second=teacher.second)
+
+
 def outputs(
     network: SignNetwork, inputs: Int8[np.ndarray, "examples inputs"]
 ) -> Int8[np.ndarray, "examples outputs"]:

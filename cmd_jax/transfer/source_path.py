@@ -2,7 +2,7 @@
 
 By default it is the straight line from the first record of a trajectory to the last,
 
-    θ^t = (1 - λ_t) θ^0 + λ_t θ^T        0 = λ_0 < … < λ_T = 1
+    θ^t = (1 - λ_t) θ^0 + λ_t θ^T        0 = λ_0 ≤ … ≤ λ_T = 1
 
 which transfers better than the recorded path, and needs two records only.
 """
@@ -109,7 +109,7 @@ def step_shares(shares: Any, num_steps: int) -> Float64[np.ndarray, " steps"]:
     as the learning rates of a cosine schedule are.
 
     Raises:
-      ValueError: an unknown name, or other than T numbers that rise to 1.
+      ValueError: an unknown name, or other than T numbers that never fall, up to 1.
 
     Example:
       >>> from cmd_jax.transfer import step_shares
@@ -130,7 +130,7 @@ def step_shares(shares: Any, num_steps: int) -> Float64[np.ndarray, " steps"]:
     rising = given.ndim == 1 and np.all(np.diff(given, prepend=0.0) >= 0)
     if given.shape != (num_steps,) or not rising or abs(given[-1] - 1) > 1e-9:
         raise ValueError(
-            f"shares is {given.tolist()}; allowed are {num_steps} numbers that rise "
-            "from above 0 to 1"
+            f"shares is {given.tolist()}; allowed are {num_steps} numbers that never "
+            "fall, from 0 or more to 1"
         )
     return given

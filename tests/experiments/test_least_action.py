@@ -136,7 +136,7 @@ def test_a_multiplier_at_its_maximum_is_said(run_study, tmp_path, capsys):
         ("least_action.maximum", 0.01, "λ_max must be at least"),
         ("least_action.weight", -1, "the weight must not be negative"),
         ("least_action.reduction", "max", "'sum', 'mean', 'norm'"),
-        ("least_action.num_train", 1, "allowed are 2 (the number of classes) to 700"),
+        ("least_action.num_train", 1, "allowed are 2 (the number of classes) to 800"),
         ("least_action.num_assigned", -1, "must not be negative"),
         ("model.hidden", 0, "hidden=0"),
         ("optimizer.beta_2", 1, "beta_2 is 1"),

@@ -248,6 +248,16 @@ def test_a_sweep_runs_its_overrides_in_order(run_main, tmp_path, repository):
     assert rates == [0.1, 0.2]
 
 
+def test_what_a_sweep_sets_is_not_set_beside_it(run_main, tmp_path, capsys):
+    arguments = ("--config", "digits_embedded:smoke", "--config.embedding.treatment")
+    for given in (["tied"], []):
+        last = arguments[-1] if given else f"{arguments[-1]}=tied"
+        assert run_main(tmp_path / "runs", *arguments[:-1], last, *given) == 2
+        text = capsys.readouterr().err
+        assert "--config.embedding.treatment would have no effect" in text
+        assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -24,6 +24,7 @@ from cmd_jax.phase_transition.arrangement import (
 )
 from cmd_jax.phase_transition.colouring import colour_classes
 from cmd_jax.phase_transition.graphs import readers
+from cmd_jax.phase_transition.sign_network import first_student
 from tests.phase_transition import sequential
 
 
@@ -112,7 +113,7 @@ def test_overlap_and_error_of_a_test_are_those_of_the_networks(key):
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (4000, 15))
     for replica, k in enumerate(keys):
         teacher = sparse_network(15, 3, key=k)
-        student = model.student(teacher, k)
+        student = first_student(teacher, start="random", learn_second=True, key=k)
         error = (outputs(teacher, signs) != outputs(student, signs)).mean()
         assert tested.error[replica] == pytest.approx(error, abs=0.02)
         assert tested.overlap[replica] == pytest.approx(path_overlap(teacher, student))
@@ -185,7 +186,9 @@ def test_interleaved_agrees_with_a_random_permutation_and_layers_do_not(
     sequential_errors = []
     for seed in range(16):
         teacher = sparse_network(60, 3, key=jax.random.key(seed))
-        student = model.student(teacher, jax.random.key(seed))
+        student = first_student(
+            teacher, start="random", learn_second=True, key=jax.random.key(seed)
+        )
         sequential_errors.append(
             sequential.stationary_error(
                 teacher, student, batch_size=8, num_sweeps=400, seed=seed
