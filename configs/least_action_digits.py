@@ -15,7 +15,6 @@ from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
 
-_STEPS, _BATCH_SIZE, _TESTS = 400, 25, 10
 _VARIANTS = ("vanilla", "multiplier", "fixed weight")
 
 
@@ -30,13 +29,16 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.optimizer.learning_rate = 0.01
     config.optimizer.momentum = 0.9
     config.optimizer.weight_decay = 1e-4
-    config.train.batch_size = _BATCH_SIZE
+    config.train.batch_size = 25
     config.train.num_seeds = 10
     config.record.every_epochs = 0
     config.least_action = configs.least_action(
         initial=5, rate=1, every=5, reduction="mean"
     )
-    config.update_from_flattened_dict(_budget(options["size"]))
+    budget = configs.least_action_budget(
+        options["size"], num_steps=400, batch_size=25, num_tests=10
+    )
+    config.update_from_flattened_dict(budget)
     if options["smoke"]:
         config.model.num_blocks = 1
         config.model.width = 2
@@ -50,13 +52,3 @@ def get_config(argument: str | None = None) -> ConfigDict:
 def sweep() -> list[dict[str, Any]]:
     """The three variants, for the size of the argument."""
     return [{"least_action.variant": variant} for variant in _VARIANTS]
-
-
-def _budget(size: int) -> dict[str, Any]:
-    """A training set of `size` images, trained on for the same number of steps."""
-    epochs = round(_STEPS / (size // _BATCH_SIZE))
-    return {
-        "least_action.num_train": size,
-        "train.total_epochs": epochs,
-        "eval.every_epochs": max(epochs // _TESTS, 1),
-    }

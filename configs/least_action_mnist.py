@@ -18,7 +18,6 @@ from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
 
-_BATCH_SIZE, _STEPS, _TESTS = 100, 1000, 5
 _VARIANTS = ("vanilla", "multiplier", "fixed weight")
 
 
@@ -28,7 +27,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     `steps` is the budget of any size; `stratified` gives each class its share.
     """
     options = configs.parse_argument(
-        argument, smoke=False, width=32, size=100, steps=_STEPS, stratified=False
+        argument, smoke=False, width=32, size=100, steps=1000, stratified=False
     )
     config = configs.defaults()
     config.study = "least_action"
@@ -40,14 +39,17 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.optimizer.learning_rate = 0.01
     config.optimizer.momentum = 0.9
     config.optimizer.weight_decay = 1e-4
-    config.train.batch_size = _BATCH_SIZE
+    config.train.batch_size = 100
     config.train.num_seeds = 5
     config.record.every_epochs = 0
     config.least_action = configs.least_action(
         initial=5, rate=1, every=5, reduction="mean"
     )
     config.least_action.stratified = options["stratified"]
-    config.update_from_flattened_dict(_budget(options["size"], options["steps"]))
+    budget = configs.least_action_budget(
+        options["size"], num_steps=options["steps"], batch_size=100, num_tests=5
+    )
+    config.update_from_flattened_dict(budget)
     config.quick = "least_action_mnist:width=8,steps=300"
     if options["smoke"]:
         config.data.name = "synthetic"
@@ -68,13 +70,3 @@ def get_config(argument: str | None = None) -> ConfigDict:
 def sweep() -> list[dict[str, Any]]:
     """The three variants, for the size of the argument."""
     return [{"least_action.variant": variant} for variant in _VARIANTS]
-
-
-def _budget(size: int, steps: int) -> dict[str, Any]:
-    """A training set of `size` images, trained on for the same number of steps."""
-    epochs = max(round(steps / (size // _BATCH_SIZE)), 1)
-    return {
-        "least_action.num_train": size,
-        "train.total_epochs": epochs,
-        "eval.every_epochs": max(epochs // _TESTS, 1),
-    }

@@ -13,60 +13,22 @@ The paper's table says 60 epochs, its text 30. It also crops at random sizes (8 
 of the image); here images are shifted by up to four pixels and mirrored.
 """
 
+import pathlib
+
 from ml_collections import ConfigDict
 
 from cmd_jax import config as configs
 
 
 def get_config(argument: str | None = None) -> ConfigDict:
-    """`:width=8` narrows the network; `:smoke` shrinks the run."""
-    options = configs.parse_argument(argument, smoke=False, width=64)
-    config = configs.defaults()
-    config.study = "transfer"
-    config.data.name = "cifar100"
-    config.data.num_validation = 5000
-    config.data.crop_padding = 4
-    config.data.flip = True
-    config.model = ConfigDict({"name": "conv8", "width": options["width"]})
-    config.optimizer.learning_rate = 0.05
-    config.optimizer.momentum = 0.9
-    config.optimizer.weight_decay = 1e-4
-    config.optimizer.schedule = "cosine"
-    config.train.total_epochs = 60
-    config.train.num_seeds = 6  # three pairs
-    config.branch.fresh = "dense_2/*"  # of the run that is given as branch.run
-    config.record.every_epochs = 0  # the line needs the first and the last alone
-    config.transfer = ConfigDict(
-        {
-            "num_steps": 15,
-            "path": "linear",
-            "shares": "uniform",
-            "batch_size": 128,
-            "num_micro": 2,
-            "resample": False,
-            "follow_learning_rate": 0.05,
-        }
-    )
-    config.paper = ConfigDict(
-        {
-            "Naive": "1.21",
-            "GMT": "6.76",
-            "FGMT": "6.40",
-            "Oracle": "6.90",
-        }
-    )
-    config.quick = "transfer_digits"
-    if options["smoke"]:
-        config.branch.fresh = ""
-        config.data.name = "synthetic"
-        config.data.num_train = 96
-        config.data.num_test = 16
-        config.data.num_validation = 16
-        config.model.width = 1
-        config.train.total_epochs = 1
-        config.train.batch_size = 16
-        config.train.num_seeds = 2
-        config.transfer.num_steps = 1
-        config.transfer.batch_size = 8
-        config.transfer.follow_learning_rate = 0.0
+    """The config `transfer_cifar10_conv8` with its argument, on CIFAR-100."""
+    path = pathlib.Path(__file__).with_name("transfer_cifar10_conv8.py")
+    config = configs.load(path, argument)
+    numbers = {"Naive": "1.21", "GMT": "6.76", "FGMT": "6.40", "Oracle": "6.90"}
+    config.paper = ConfigDict(numbers)
+    if config.data.name == "cifar10":  # else a smoke, which has no run to branch from
+        config.data.name = "cifar100"
+        config.branch.fresh = "dense_2/*"  # of the run that is given as branch.run
+        config.transfer.num_steps = 15
+        config.transfer.follow_learning_rate = 0.05
     return config

@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from cmd_jax import config as configs
 from cmd_jax import data, host, runs, train
 from cmd_jax.checkpoints import Checkpoints
+from cmd_jax.phase_transition import check_batch_sizes
 from experiments import batch_size_page, progress, training
 from experiments.checks import about
 from experiments.interruption import RESUME, Interrupted
@@ -77,11 +78,13 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
 
 def _check(setup: Setup) -> None:
     grid, examples = setup.config.batch_size, len(setup.dataset.train.labels)
-    if not grid.batch_sizes or not grid.learning_rates:
-        raise ValueError("config.batch_size needs batch_sizes and learning_rates")
-    if list(grid.batch_sizes) != sorted(set(grid.batch_sizes)):
+    with about("config.batch_size.batch_sizes"):
+        check_batch_sizes(grid.batch_sizes)
+    numbers = [isinstance(rate, int | float) for rate in grid.learning_rates]
+    if not numbers or not all(numbers):
         raise ValueError(
-            f"config.batch_size.batch_sizes is {grid.batch_sizes}; it must ascend"
+            f"config.batch_size.learning_rates is {grid.learning_rates}; it must hold "
+            "one number at least, and numbers only"
         )
     for size in grid.batch_sizes:
         data.batches_per_epoch(examples, size)

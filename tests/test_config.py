@@ -88,3 +88,14 @@ def test_differences_are_what_changes_the_numbers_alone():
     assert configs.differences(base, base) == {}
     del values["eval"]  # written before there was such a block
     assert configs.differences(values, base) == found
+
+
+def test_a_budget_is_about_the_same_number_of_steps_for_any_training_set():
+    options = {"num_steps": 400, "batch_size": 25, "num_tests": 10}
+    for size in (25, 100, 1000, 10_000):
+        fields = configs.least_action_budget(size, **options)
+        steps = fields["train.total_epochs"] * (size // 25)
+        assert size > 400 * 25 / 2 or abs(steps - 400) < 0.2 * 400
+        assert 1 <= fields["eval.every_epochs"] <= fields["train.total_epochs"]
+    with pytest.raises(ValueError, match="24 examples; allowed is one batch of 25"):
+        configs.least_action_budget(24, **options)

@@ -66,9 +66,11 @@ def test_a_stopped_study_goes_on_with_the_same_numbers(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config.batch_size.batch_sizes=(0,4)"], "batch_size=0"),
+        (["--config.batch_size.batch_sizes=(0,4)"], "batch_sizes=[0, 4]"),
+        (["--config.batch_size.batch_sizes=(2.5,)"], "whole numbers"),
+        (["--config.batch_size.learning_rates=('x',)"], "numbers only"),
         (["--config.batch_size.batch_sizes=(4,9999)"], "batch_size=9999"),
-        (["--config.batch_size.batch_sizes=(8,4)"], "must ascend"),
+        (["--config.batch_size.batch_sizes=(8,4)"], "ascending order"),
         (["--config.batch_size.num_steps=0"], "num_steps is 0"),
         (["--config.optimizer.schedule=cosine"], "must be 'constant'"),
         (["--config.batch_size.learning_rates=(-1.0,)"], "learning_rate"),

@@ -1,38 +1,8 @@
-"""Configs: the fields that every run has, arguments of a config file, and the hash.
+"""The fields of a config with their meanings, block by block."""
 
-A file `configs/<name>.py` defines `get_config(argument=None) -> ConfigDict` and, where
-it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
-`defaults()`, which is where a field's meaning is written down.
-"""
-
-import contextlib
-import copy
-import hashlib
-import importlib.util
-import json
-import pathlib
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
-
-from cmd_jax.spelling import did_you_mean
-
-# What does not change a run's numbers, and so is no part of its directory's name.
-_NOT_HASHED = (
-    ("seed",),
-    ("train", "num_seeds"),
-    ("train", "checkpoint_every_seconds"),
-    ("train", "num_devices"),  # the same numbers up to rounding
-    ("data", "placement"),
-    ("log",),
-    ("paper",),
-    ("quick",),
-    # Of a branch the source's hash, step and seed count, wherever its directory lies.
-    ("branch", "run"),
-    ("branch", "record"),
-)
 
 
 def defaults() -> ConfigDict:
@@ -176,6 +146,38 @@ def least_action(
     )
 
 
+def least_action_budget(
+    num_train: int, *, num_steps: int, batch_size: int, num_tests: int
+) -> dict[str, Any]:
+    """Fields of a run that takes as many steps on any number of training examples.
+
+    Args:
+      num_train: examples that each seed draws.
+      num_steps: optimizer steps, about: whole epochs are trained.
+      batch_size: examples of a step.
+      num_tests: evaluations over the training, at least.
+
+    Raises:
+      ValueError: there is not one batch of examples.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> config.least_action_budget(300, num_steps=400, batch_size=25, num_tests=10)
+      {'least_action.num_train': 300, 'train.total_epochs': 33, 'eval.every_epochs': 3}
+    """
+    if num_train < batch_size:
+        raise ValueError(
+            f"a training set of {num_train} examples; allowed is one batch of "
+            f"{batch_size} at least"
+        )
+    epochs = max(round(num_steps / (num_train // batch_size)), 1)
+    return {
+        "least_action.num_train": num_train,
+        "train.total_epochs": epochs,
+        "eval.every_epochs": max(epochs // num_tests, 1),
+    }
+
+
 def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict:
     """The block `embedding`: weights become functions of their references in training.
 
@@ -224,186 +226,3 @@ def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
             "batch_size": batch_size,
         }
     )
-
-
-def parse_argument(argument: str | None, **options: Any) -> dict[str, Any]:
-    """Parses the argument of a config, `NAME:smoke,width=16`.
-
-    Args:
-      argument: comma-separated names and `name=value`s; None or "" for none.
-      **options: the allowed names with their default values. A value is parsed to its
-        default's type; a bare name means True.
-
-    Raises:
-      ValueError: an unknown name, or a value of another type.
-
-    Example:
-      >>> from cmd_jax.config import parse_argument
-      >>> parse_argument("smoke,width=16", smoke=False, width=64)
-      {'smoke': True, 'width': 16}
-    """
-    values = dict(options)
-    for item in filter(None, (argument or "").split(",")):
-        name, has_value, text = item.partition("=")
-        if name not in options:
-            raise ValueError(
-                f"unknown config argument {name!r}{did_you_mean(name, options)}; "
-                f"allowed are {', '.join(sorted(options))}"
-            )
-        values[name] = _parse_value(name, text if has_value else "true", options[name])
-    return values
-
-
-def _parse_value(name: str, text: str, default: Any) -> Any:
-    kind = type(default)
-    booleans = {"true": True, "false": False}
-    try:
-        return booleans[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise ValueError(
-            f"config argument {name!r} is {text!r}; it must be a {kind.__name__}"
-        ) from None
-
-
-def names(folder: pathlib.Path) -> list[str]:
-    """The configs of a folder."""
-    return sorted(path.stem for path in folder.glob("[!_]*.py"))
-
-
-def find(name: str, folder: pathlib.Path) -> pathlib.Path:
-    """The file of a config, by its name in `folder` or by a path that ends in .py.
-
-    Raises:
-      ValueError: there is none; the message lists what exists.
-    """
-    if name.endswith(".py"):
-        path = pathlib.Path(name)
-        if not path.is_file():
-            raise ValueError(f"there is no config file {name!r}")
-        return path
-    allowed = names(folder)
-    if name not in allowed:
-        raise ValueError(
-            f"unknown config {name!r}{did_you_mean(name, allowed)}; "
-            f"there are: {', '.join(allowed)}"
-        )
-    return folder / f"{name}.py"
-
-
-def load(path: str | pathlib.Path, argument: str | None = None) -> ConfigDict:
-    """Loads `get_config(argument)` of a config file.
-
-    Raises:
-      ValueError: the file cannot be run, defines no `get_config`, or refuses its
-        argument.
-    """
-    module = _module(pathlib.Path(path))
-    if not hasattr(module, "get_config"):
-        raise ValueError(f"{path} defines no get_config(argument=None)")
-    with _foreign_code(path):
-        config = module.get_config(argument)
-    if not isinstance(config, ConfigDict):
-        raise ValueError(f"get_config of {path} gives {config!r}, not a ConfigDict")
-    return config
-
-
-def overrides(path: str | pathlib.Path) -> list[dict[str, Any]]:
-    """What a config file's `sweep()` gives; one empty override if it has none.
-
-    An override is flat, `{"optimizer.learning_rate": 0.1}`.
-    """
-    module = _module(pathlib.Path(path))
-    if not hasattr(module, "sweep"):
-        return [{}]
-    with _foreign_code(path):
-        return list(module.sweep())
-
-
-def _module(path: pathlib.Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"config_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with _foreign_code(path):
-        spec.loader.exec_module(module)
-    return module
-
-
-@contextlib.contextmanager
-def _foreign_code(path: str | pathlib.Path) -> Iterator[None]:
-    """Turns whatever a config file raises into a ValueError that names the file."""
-    try:
-        yield
-    except ValueError:  # what `parse_argument` and `find` raise speaks for itself
-        raise
-    except Exception as error:
-        kind = type(error).__name__
-        raise ValueError(f"config file {path}: {kind}: {error}") from error
-
-
-def to_dict(config: ConfigDict) -> dict[str, Any]:
-    """The config as JSON would give it back: dicts, lists, strings and numbers."""
-    return json.loads(json.dumps(config.to_dict()))
-
-
-def digest(config: ConfigDict) -> str:
-    """Eight hex digits of everything in a config that changes its numbers.
-
-    Example:
-      >>> from cmd_jax import config
-      >>> a, b = config.defaults(), config.defaults()
-      >>> b.seed = 7
-      >>> config.digest(a) == config.digest(b)
-      True
-    """
-    canonical = json.dumps(_hashed(to_dict(config)), sort_keys=True).encode()
-    return hashlib.blake2b(canonical, digest_size=4).hexdigest()
-
-
-def differences(values: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
-    """The fields that change a config's numbers and are not as in another config.
-
-    A field that `values` lacks is left out: it was written before there was one.
-
-    Args:
-      values: as `to_dict` gives it.
-      base: what it is compared with, in the same form.
-
-    Returns:
-      Flat names with their values in `values`, in alphabetical order.
-
-    Example:
-      >>> from cmd_jax import config
-      >>> base = config.to_dict(config.defaults())
-      >>> momentum = {**base["optimizer"], "momentum": 0.9}
-      >>> config.differences({**base, "seed": 7, "optimizer": momentum}, base)
-      {'optimizer.momentum': 0.9}
-    """
-    flat, flat_base = _flat(_hashed(values)), _flat(_hashed(base))
-    return {
-        name: flat[name]
-        for name in sorted(flat)
-        if name not in flat_base or flat[name] != flat_base[name]
-    }
-
-
-def _hashed(values: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a config's values without what does not change its numbers."""
-    values = copy.deepcopy(values)
-    if not values.get("branch", {}).get("run"):
-        values.pop("branch", None)
-    for *parents, last in _NOT_HASHED:
-        block = values
-        for name in parents:
-            block = block.get(name, {})
-        block.pop(last, None)
-    return values
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": x for inner, x in _flat(value).items()}
-        else:
-            flat[name] = value
-    return flat

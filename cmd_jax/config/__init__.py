@@ -1,0 +1,36 @@
+"""Configs: the fields that every run has, arguments of a config file, and the hash.
+
+A file `configs/<name>.py` defines `get_config(argument=None) -> ConfigDict` and, where
+it sweeps, `sweep()`: a list of dicts of overrides, run in order. It starts from
+`defaults()`, which is where a field's meaning is written down.
+"""
+
+from cmd_jax.config.blocks import (
+    defaults,
+    embedding,
+    estimators,
+    least_action,
+    least_action_budget,
+    modes,
+    subspace,
+)
+from cmd_jax.config.identity import differences, digest, to_dict
+from cmd_jax.config.loading import find, load, names, overrides, parse_argument
+
+__all__ = [
+    "defaults",
+    "differences",
+    "digest",
+    "embedding",
+    "estimators",
+    "find",
+    "least_action",
+    "least_action_budget",
+    "load",
+    "modes",
+    "names",
+    "overrides",
+    "parse_argument",
+    "subspace",
+    "to_dict",
+]
