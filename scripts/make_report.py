@@ -143,7 +143,11 @@ def _figure(run: FinishedRun, line: Line) -> Figure | None:
     """The accuracy of each method by epoch; None where records were not tested."""
     seeds = run.directory.finished_seeds()
     arrays = [run.directory.seed(seed).arrays() for seed in seeds]
-    methods = line.methods()
+    methods = [
+        method
+        for method in line.methods()
+        if all(f"accuracy_{method}" in one for one in arrays)
+    ]
     if not methods:
         return None
     curves = {

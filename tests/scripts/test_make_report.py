@@ -90,6 +90,15 @@ def test_without_online_cmd_the_page_says_so(make_report, make_run, tmp_path):
     assert "No run has Online CMD beside another method." in path.read_text()
 
 
+def test_a_run_without_curves_has_its_numbers(make_report, make_run, tmp_path):
+    """Of a transfer's pair the source has nothing to show."""
+    run, path = make_run("pair", {0: {"fgmt": 0.5}, 1: {}}), tmp_path / "report.html"
+    assert make_report.main([str(run.root), "--output", str(path)]) == 0
+    parsed = Page(path.read_text())
+    assert "50.00 (1)" in parsed.text and "FGMT" in parsed.text
+    assert not parsed.all("img")
+
+
 def test_bad_calls_are_refused_and_the_old_page_stays(
     make_report, make_run, refused, tmp_path
 ):
