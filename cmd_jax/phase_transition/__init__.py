@@ -17,6 +17,7 @@ from cmd_jax.phase_transition.gradient import ContinuousModel, outcomes
 from cmd_jax.phase_transition.graphs import dense_graph, regular_graph, tree_graph
 from cmd_jax.phase_transition.greedy import SparseDiscrete
 from cmd_jax.phase_transition.logistic import Logistic, fit_logistic
+from cmd_jax.phase_transition.model import Model, Tested
 from cmd_jax.phase_transition.noise_scale import gradient_noise_scale
 from cmd_jax.phase_transition.order import (
     FiniteSize,
@@ -28,10 +29,8 @@ from cmd_jax.phase_transition.order import (
 )
 from cmd_jax.phase_transition.replicas import (
     Budget,
-    Model,
     Progress,
     Sweep,
-    Tested,
     check_batch_sizes,
     check_budget,
     sweep,

@@ -17,13 +17,13 @@ from jaxtyping import Float32, Int32, UInt32
 from cmd_jax import rng
 from cmd_jax.phase_transition import bits
 from cmd_jax.phase_transition.graphs import check_degree
+from cmd_jax.phase_transition.model import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.patterns import (
     Patterns,
     check_training_set,
     draw_batches,
     fresh_patterns,
 )
-from cmd_jax.phase_transition.replicas import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.sign_network import (
     check_odd,
     check_start,
@@ -128,7 +128,7 @@ class CommitteeDiscrete(NamedTuple):
         return measured_bytes(self, batch_size)
 
     def bind(self, problem: CommitteeProblem) -> tuple[Train, Test]:
-        """A sweep and a test of these replicas; see `replicas.Model`."""
+        """A sweep and a test of these replicas; see `Model`."""
         num_words = problem.valid.shape[1]
 
         def train(state: First, keys: Array, key: Key) -> First:

@@ -7,7 +7,7 @@ from typing import Any
 from cmd_jax.phase_transition.committee_sweep import CommitteeDiscrete
 from cmd_jax.phase_transition.gradient import ContinuousModel
 from cmd_jax.phase_transition.greedy import SparseDiscrete
-from cmd_jax.phase_transition.replicas import Model
+from cmd_jax.phase_transition.model import Model
 from cmd_jax.spelling import did_you_mean
 
 _FAMILIES: dict[str, tuple[Any, Callable[..., Model]]] = {

@@ -28,12 +28,12 @@ from cmd_jax.phase_transition.continuous import (
     path_overlap,
 )
 from cmd_jax.phase_transition.diagram import Diagram
+from cmd_jax.phase_transition.model import Test, Tested, Train
 from cmd_jax.phase_transition.patterns import (
     check_training_set,
     drawn_patterns,
     fresh_patterns,
 )
-from cmd_jax.phase_transition.replicas import Test, Tested, Train
 from cmd_jax.phase_transition.sign_network import check_start
 from cmd_jax.phase_transition.theory import linear_unit_batch_size
 from cmd_jax.types import Array, ArrayLike, Key
@@ -109,7 +109,7 @@ class ContinuousModel(NamedTuple):
     def problem(
         self, batch_sizes: Sequence[int], keys: Sequence[Key]
     ) -> tuple[Problem, TwoLayer]:
-        """What stays and what is learned, see `replicas.Model`.
+        """What stays and what is learned, see `Model`.
 
         Raises:
           ValueError: a number that is not allowed; the message names it.
@@ -126,7 +126,7 @@ class ContinuousModel(NamedTuple):
         return Problem(teacher, mask, share, examples), student
 
     def bind(self, problem: Problem) -> tuple[Train, Test]:
-        """The steps for a problem, see `replicas.Model`."""
+        """The steps for a problem, see `Model`."""
 
         def train(student: TwoLayer, keys: Key, key: Key) -> TwoLayer:
             del key  # there is no order of weights to draw

@@ -36,12 +36,12 @@ from cmd_jax.phase_transition.coloured_sweep import (
 )
 from cmd_jax.phase_transition.colouring import Classes, colour_classes
 from cmd_jax.phase_transition.graphs import check_degree
+from cmd_jax.phase_transition.model import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.patterns import (
     check_training_set,
     draw_batches,
     fresh_patterns,
 )
-from cmd_jax.phase_transition.replicas import Test, Tested, Train, measured_bytes
 from cmd_jax.phase_transition.sign_network import (
     SignNetwork,
     check_odd,
@@ -147,7 +147,7 @@ class SparseDiscrete(NamedTuple):
         return measured_bytes(self, batch_size)
 
     def bind(self, problem: Problem) -> tuple[Train, Test]:
-        """A sweep and a test of these replicas; see `replicas.Model`."""
+        """A sweep and a test of these replicas; see `Model`."""
         num_words = problem.valid.shape[1]
         places = locate(problem.arrangement, num_words=num_words)
         num_classes = places.inputs.shape[1]
