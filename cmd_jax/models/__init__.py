@@ -1,4 +1,4 @@
-"""Networks as pure functions, written in Flax Linen: dense, convolutional, residual."""
+"""Networks as pure functions in Flax Linen: dense, convolutional, transformers."""
 
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
@@ -13,6 +13,7 @@ from cmd_jax.models.point_resnet import PointResNet
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
+from cmd_jax.models.vit import ViT
 
 __all__ = [
     "MLP",
@@ -26,6 +27,7 @@ __all__ = [
     "ResNeXt50",
     "ResNet18",
     "ResNet110",
+    "ViT",
     "advance",
     "create",
     "enter",
