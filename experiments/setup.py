@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, embedding, recording
+from experiments import branch, embedding, pretrained, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -117,7 +117,9 @@ def prepare(
     )
     _check_size(setup)
     setup = with_dispatch(setup, _choose_dispatch(config, network, placement))
-    resolved = branch.resolve(config, setup.seeds, setup.template.params)
+    params = setup.template.params
+    resolved = pretrained.resolve(config, params)
+    resolved = branch.resolve(resolved, setup.seeds, params)
     return setup._replace(config=resolved)
 
 

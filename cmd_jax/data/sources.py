@@ -31,7 +31,7 @@ from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _NAMES = (*_PREPARED, *POINTS, "digits", "synthetic")
-_NORMALIZATIONS = ("statistics", "range")
+_NORMALIZATIONS = ("statistics", "range", "half")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -51,8 +51,9 @@ def load(
         `"circles"`, `"moons"` or `"synthetic"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`.
-      normalization: `"statistics"` of the training set, or `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1.
+      normalization: `"statistics"` of the training set; `"range"`: pixels are only
+        scaled to 0 ... 1, the largest being 1; or `"half"`: to -1 ... 1 by a mean and
+        a deviation of 1/2, as for vision transformers.
       **options: for `"synthetic"` the arguments of `synthetic`; for circles and moons
         `num_examples` and `noise`.
 
@@ -82,6 +83,9 @@ def load(
             f"{', '.join(_NORMALIZATIONS)}"
         )
     dataset = _load(name, directory, num_validation, options)
+    if normalization == "half":
+        half = (0.5,) * len(dataset.mean)
+        return dataset._replace(mean=half, std=half)
     return dataset if normalization == "statistics" else _by_range(dataset)
 
 

@@ -149,10 +149,48 @@ def point_resnet() -> Network:
     return own("point_resnet", shape(3, 1, 1, 2), groups, num_blocks=2)
 
 
+def vit() -> Network:
+    """The stream is one; a block has hidden units, heads, and two kinds within them."""
+    names = ("query", "key", "value")
+    stream = ["token 2", "positions 2", "patches/bias 0", "patches/kernel 3"]
+    stream += [*layer_norm("norm"), "head/kernel 0"]
+    groups = []
+    for block in ("block_0", "block_1"):
+        attention = f"{block}/attention"
+        stream += [*layer_norm(f"{block}/norm_0"), *layer_norm(f"{block}/norm_1")]
+        stream += [f"{attention}/{name}/kernel 0" for name in names]
+        stream += [f"{attention}/out/kernel 2", f"{attention}/out/bias 0"]
+        stream += [f"{block}/dense_0/kernel 0", f"{block}/dense_1/kernel 1"]
+        stream += [f"{block}/dense_1/bias 0"]
+        query, key, value = (
+            [
+                [
+                    f"{attention}/{name}/bias {axis}",
+                    f"{attention}/{name}/kernel {axis + 1}",
+                ]
+                for axis in range(2)
+            ]
+            for name in names
+        )
+        groups += [
+            dense(f"{block}/dense_0", f"{block}/dense_1"),
+            [*query[0], *key[0], *value[0], f"{attention}/out/kernel 0"],
+            [*query[1], *key[1]],
+            [*value[1], f"{attention}/out/kernel 1"],
+        ]
+    sizes = {"patch": 2, "hidden": 6, "depth": 2, "heads": 3, "mlp_hidden": 5}
+    return own("vit", shape(2, 4, 4, 1), [stream, *groups], **sizes)
+
+
+def layer_norm(name: str) -> list[str]:
+    """What LayerNorm keeps of each feature."""
+    return [f"{name}/bias 0", f"{name}/scale 0"]
+
+
 MODELS: dict[str, Callable[[], Network]] = {
     model.__name__: model
     for model in (
         *(mlp, lenet5, resnet18, conv8, one_rep, resnet110, resnext50),
-        point_resnet,
+        *(point_resnet, vit),
     )
 }
