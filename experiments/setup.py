@@ -23,6 +23,8 @@ Wrap = Callable[
 ]
 """What a study makes of a network and its objective."""
 
+_AUGMENTING = ("crop_padding", "crop_scale", "image_size", "flip")  # of config.data
+
 
 class Setup(NamedTuple):
     """A config, resolved and checked: everything that training needs.
@@ -76,7 +78,7 @@ def prepare(
     """
     check_config(config, study)
     loading = config.data.to_dict()
-    crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    augmenting = {name: loading.pop(name) for name in _AUGMENTING}
     del loading["placement"]
     mesh = choose_mesh(config.train)
     dataset = data.load(**loading, directory=data_directory)
@@ -91,7 +93,8 @@ def prepare(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
     )
     optimizer = make_optimizer(config, steps_per_epoch, num_steps)
-    preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
+    with about("config.data"):
+        preprocess = data.augmenter(dataset, **augmenting)
 
     def initial(key: Key) -> train.TrainState:
         inputs = preprocess(dataset.train.inputs[:1])

@@ -15,6 +15,8 @@ def defaults() -> ConfigDict:
                 "name": "digits",
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
+                "crop_scale": (),  # and of such shares of the area, as (0.08, 1.0)
+                "image_size": 0,  # side that images are resized to; 0: as they are
                 "flip": False,  # random horizontal flips
                 "placement": "auto",  # of training images: "device", or "host" if large
             },

@@ -24,6 +24,9 @@ _NOT_HASHED = (
     ("branch", "weights"),
 )
 
+# Of fields that came later: where they are off, a run keeps the name that it had.
+_OFF = {("data", "crop_scale"): [], ("data", "image_size"): 0}
+
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
     """The config as JSON would give it back: dicts, lists, strings and numbers."""
@@ -82,6 +85,9 @@ def _hashed(values: dict[str, Any]) -> dict[str, Any]:
         for name in parents:
             block = block.get(name, {})
         block.pop(last, None)
+    for (name, field), off in _OFF.items():
+        if values.get(name, {}).get(field) == off:
+            del values[name][field]
     return values
 
 
