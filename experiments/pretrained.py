@@ -57,7 +57,7 @@ def _read(config: ConfigDict, like: Params) -> models.Pretrained:
         raise FileNotFoundError(
             f"config.branch.weights is {path!r}: there is no such file. "
             "docs/own_model.md says how to get pretrained weights; "
-            "--config.branch.weights= without any starts at random"
+            "--config.branch.weights= with nothing behind it starts at random"
         )
     try:
         return _READERS[config.model.name](path, like)
