@@ -1,8 +1,9 @@
 """One training in the subspace of a run's first records: P-SGD or P-BFGS.
 
 P-SGD has momentum 0.9 and a tenth of its learning rate in the last quarter, as in the
-DLDR paper (Li et al., TPAMI 2022; its rate is 1), P-BFGS its line search on large batches.
-Checkpoints hold the coordinates alone: the subspace is made again from the records.
+DLDR paper (Li et al., TPAMI 2022; its rate is 1), P-BFGS its line search on large
+batches. Checkpoints hold the coordinates alone: the subspace is made again from the
+records.
 """
 
 from collections.abc import Mapping

@@ -63,7 +63,7 @@ def after(number):
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("inf")])
 def test_a_learning_rate_that_cannot_train_is_refused(make_setup, rate):
-    with pytest.raises(ValueError, match="subspace.learning_rate is .*; it must be"):
+    with pytest.raises(ValueError, match=r"subspace\.learning_rate is .*; it must be"):
         make_setup(subspace__learning_rate=rate)
 
 
