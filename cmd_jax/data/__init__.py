@@ -6,6 +6,7 @@ from cmd_jax.data.dataset import Dataset, Examples, channel_statistics, hold_out
 from cmd_jax.data.prepared import cache_folder, search_folders
 from cmd_jax.data.sources import load, synthetic
 from cmd_jax.data.subset import Subset, make_subset
+from cmd_jax.data.text import synthetic_text, windows
 
 __all__ = [
     "Dataset",
@@ -25,4 +26,6 @@ __all__ = [
     "random_flip",
     "search_folders",
     "synthetic",
+    "synthetic_text",
+    "windows",
 ]

@@ -131,6 +131,8 @@ def augmenter(
 ) -> Callable[..., Array]:
     """What turns stored images into inputs of a network, in training and evaluation.
 
+    Windows of a text are inputs as they are stored: the numbers of their tokens.
+
     Args:
       dataset: its mean and standard deviation normalise the images.
       crop_padding: random crop after padding by that many pixels; 0 leaves it out.
@@ -142,8 +144,8 @@ def augmenter(
       and need the `key` then.
 
     Raises:
-      ValueError: `crop_padding` is negative or above an image's side; or
-        `preprocess` augments without a key.
+      ValueError: `crop_padding` is negative or above an image's side; a text is to be
+        cropped or flipped; or `preprocess` augments without a key.
 
     Example:
       >>> import jax
@@ -154,6 +156,8 @@ def augmenter(
       >>> inputs.shape, str(inputs.dtype)
       ((1437, 8, 8, 1), 'float32')
     """
+    if dataset.of_tokens:
+        return _as_stored(dataset, crop_padding, flip)
     side = min(dataset.train.inputs.shape[1:3])
     if not 0 <= crop_padding <= side:
         raise ValueError(
@@ -179,5 +183,24 @@ def augmenter(
         if flip:
             images = random_flip(images, key=stream(key, "flip"))
         return images
+
+    return preprocess
+
+
+def _as_stored(dataset: Dataset, crop_padding: int, flip: bool) -> Callable[..., Array]:
+    if crop_padding or flip:
+        raise ValueError(
+            f"crop_padding={crop_padding} and flip={flip} of {dataset.name!r}; allowed "
+            "are 0 and False: a text is not augmented"
+        )
+
+    def preprocess(
+        tokens: UInt8[ArrayLike, "batch tokens"],
+        *,
+        train: bool = False,
+        key: Key | None = None,
+    ) -> UInt8[Array, "batch tokens"]:
+        del train, key
+        return jnp.asarray(tokens)
 
     return preprocess
