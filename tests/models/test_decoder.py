@@ -125,7 +125,8 @@ def test_the_loss_comes_down_to_the_entropy_rate():
     )
     preprocess = data.augmenter(text)
     optimizer = optax.adam(1e-2)
-    state = train.initial_state(network, optimizer, text.train.inputs[:1], key=KEY)
+    inputs = preprocess(text.train.inputs[:1])
+    state = train.initial_state(network, optimizer, inputs, key=KEY)
     chunk = train.make_chunk(
         train.cross_entropy(network),
         optimizer,
