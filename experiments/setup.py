@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, embedding, recording
+from experiments import branch, embedding, pretrained, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -22,6 +22,8 @@ Wrap = Callable[
     [models.Network, train.Objective], tuple[models.Network, train.Objective]
 ]
 """What a study makes of a network and its objective."""
+
+_AUGMENTING = ("crop_padding", "crop_scale", "image_size", "flip")  # of config.data
 
 
 class Setup(NamedTuple):
@@ -76,7 +78,7 @@ def prepare(
     """
     check_config(config, study)
     loading = config.data.to_dict()
-    crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    augmenting = {name: loading.pop(name) for name in _AUGMENTING}
     del loading["placement"]
     mesh = choose_mesh(config.train)
     dataset = data.load(**loading, directory=data_directory)
@@ -92,7 +94,8 @@ def prepare(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
     )
     optimizer = make_optimizer(config, steps_per_epoch, num_steps)
-    preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
+    with about("config.data"):
+        preprocess = data.augmenter(dataset, **augmenting)
 
     def initial(key: Key) -> train.TrainState:
         inputs = preprocess(dataset.train.inputs[:1])
@@ -118,7 +121,9 @@ def prepare(
     )
     _check_size(setup)
     setup = with_dispatch(setup, _choose_dispatch(config, network, placement))
-    resolved = branch.resolve(config, setup.seeds, setup.template.params)
+    params = setup.template.params
+    resolved = pretrained.resolve(config, params)
+    resolved = branch.resolve(resolved, setup.seeds, params)
     return setup._replace(config=resolved)
 
 

@@ -15,6 +15,8 @@ def defaults() -> ConfigDict:
                 "name": "digits",
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
+                "crop_scale": (),  # and of such shares of the area, as (0.08, 1.0)
+                "image_size": 0,  # side that images are resized to; 0: as they are
                 "flip": False,  # random horizontal flips
                 "placement": "auto",  # of training images: "device", or "host" if large
             },
@@ -45,11 +47,12 @@ def defaults() -> ConfigDict:
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
             },
-            "branch": {  # start from a record of another run
+            "branch": {  # start from a record of another run, or from a file
                 "run": "",  # its directory; "": start from a random initialisation
                 "record": -1,  # negative: counted from the end
                 "seed": -1,  # of the source; -1: each seed from the same seed
                 "fresh": "",  # leaves that begin at random, as "dense_2/*": a new head
+                "weights": "",  # in place of a run: a file of pretrained weights
             },
             "eval": {
                 "every_epochs": 1,
@@ -204,7 +207,9 @@ def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict
     )
 
 
-def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
+def subspace(
+    *, long_records: int = 80, batch_size: int = 1024, learning_rate: float = 1.0
+) -> ConfigDict:
     """The block `subspace`: P-SGD and P-BFGS in the subspace of a run's first records.
 
     Both train on to the run's own number of epochs from where its records end.
@@ -212,6 +217,7 @@ def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
     Args:
       long_records: records after the initialisation that P-SGD and P-BFGS (long) take.
       batch_size: of P-BFGS; P-SGD has that of the run.
+      learning_rate: of P-SGD; a tenth of it in the last quarter. 1 is DLDR's.
 
     Example:
       >>> from cmd_jax import config
@@ -224,5 +230,6 @@ def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
             "equal_records": 20,  # that P-BFGS (equal) takes: as many as online CMD
             "long_records": long_records,
             "batch_size": batch_size,
+            "learning_rate": learning_rate,
         }
     )

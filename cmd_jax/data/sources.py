@@ -33,7 +33,7 @@ from cmd_jax.types import Key
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _TEXTS = {"synthetic_text": synthetic_text, "tiny_shakespeare": tiny_shakespeare}
 _NAMES = (*_PREPARED, *POINTS, *_TEXTS, "digits", "synthetic")
-_NORMALIZATIONS = ("statistics", "range")
+_NORMALIZATIONS = ("statistics", "range", "half")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -55,8 +55,9 @@ def load(
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`. 0 for
         tiny Shakespeare, which has a validation split of its own.
-      normalization: `"statistics"` of the training set, or `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1.
+      normalization: `"statistics"` of the training set; `"range"`: pixels are only
+        scaled to 0 ... 1, the largest being 1; or `"half"`: to -1 ... 1 by a mean and
+        a deviation of 1/2, as for vision transformers.
       **options: for `"synthetic"` and `"synthetic_text"` the arguments of the functions
         of those names; for circles and moons `num_examples` and `noise`; for tiny
         Shakespeare `context`.
@@ -88,6 +89,13 @@ def load(
             f"{', '.join(_NORMALIZATIONS)}"
         )
     dataset = _load(name, directory, num_validation, options)
+    if dataset.of_tokens and normalization != "statistics":
+        raise ValueError(
+            f"normalization={normalization!r} of {name!r}; a text is not normalised"
+        )
+    if normalization == "half":
+        half = (0.5,) * len(dataset.mean)
+        return dataset._replace(mean=half, std=half)
     return dataset if normalization == "statistics" else _by_range(dataset)
 
 
@@ -121,10 +129,6 @@ def _load(
 
 def _by_range(dataset: Dataset) -> Dataset:
     """The data set with a mean and deviation that scale its pixels to 0 ... 1."""
-    if dataset.of_tokens:
-        raise ValueError(
-            f"normalization='range' of {dataset.name!r}: a text is not normalised"
-        )
     channels, largest = len(dataset.mean), int(dataset.train.inputs.max())
     std = (max(largest, 1) / 255,) * channels
     return dataset._replace(mean=(0.0,) * channels, std=std)

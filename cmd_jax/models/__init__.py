@@ -11,6 +11,7 @@ from cmd_jax.models.network import Network, from_linen
 from cmd_jax.models.one_rep import OneRep
 from cmd_jax.models.passages import Passage, advance, enter
 from cmd_jax.models.point_resnet import PointResNet
+from cmd_jax.models.pretrained_vit import Pretrained, read_vit
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
@@ -27,6 +28,7 @@ __all__ = [
     "OneRep",
     "Passage",
     "PointResNet",
+    "Pretrained",
     "ResNeXt50",
     "ResNet18",
     "ResNet110",
@@ -37,4 +39,5 @@ __all__ = [
     "fan_in_uniform",
     "from_linen",
     "max_pool",
+    "read_vit",
 ]

@@ -98,7 +98,7 @@ class ViT(nn.Module):
             self.hidden,
             axis=(-3, -2, -1),
             dtype=self.dtype,
-            kernel_init=nn.initializers.truncated_normal(variance**0.5),
+            kernel_init=nn.initializers.normal(variance**0.5),
             name="patches",
         )
         shape = (1, 1, self.hidden)
