@@ -186,6 +186,13 @@ TABLES = {
             Entry("MLP on MNIST", "mnist_mlp_subspace"),
         ],
     ),
+    "tiny_shakespeare": Definition(
+        "A small decoder transformer on tiny Shakespeare, which no paper has: test "
+        "accuracy of the next character at the last record, mean ± standard deviation "
+        "(seeds); the method SGD is Adam alone",
+        "network",
+        [Entry("decoder", "tiny_shakespeare")],
+    ),
     "transfer": Definition(
         "Transfer to an initialisation that is never trained: test accuracy at "
         "the step chosen on validation, mean ± standard deviation (pairs); the paper's "

@@ -2,7 +2,8 @@
 
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
-from cmd_jax.models.families import create
+from cmd_jax.models.decoder import Decoder
+from cmd_jax.models.families import OF_TOKENS, create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
 from cmd_jax.models.mlp import MLP
@@ -18,8 +19,10 @@ from cmd_jax.models.vit import ViT
 
 __all__ = [
     "MLP",
+    "OF_TOKENS",
     "BatchNorm",
     "Conv8",
+    "Decoder",
     "LeNet5",
     "Network",
     "OneRep",

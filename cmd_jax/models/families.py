@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from cmd_jax.models.conv8 import Conv8
+from cmd_jax.models.decoder import Decoder
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
@@ -15,7 +16,10 @@ from cmd_jax.models.resnext50 import ResNeXt50
 from cmd_jax.models.vit import ViT
 from cmd_jax.spelling import did_you_mean
 
-_DENSE = {"mlp": MLP, "point_resnet": PointResNet, "vit": ViT}
+OF_TOKENS = ("decoder",)
+"""Networks whose inputs are texts; all others take images."""
+
+_DENSE = {"decoder": Decoder, "mlp": MLP, "point_resnet": PointResNet, "vit": ViT}
 _CONVOLUTIONAL = {
     "conv8": Conv8,
     "lenet5": LeNet5,
@@ -37,11 +41,13 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
         `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
-        `inner_relu`) or `"vit"` (options `patch`, `hidden`, `depth`, `heads`,
-        `mlp_hidden`, `dtype`, `remat`).
+        `inner_relu`), `"vit"` (options `patch`, `hidden`, `depth`, `heads`,
+        `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`, `depth`,
+        `heads`, `context`).
       num_classes: outputs of the network.
       **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
-        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50` and `ViT`.
+        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `ViT` and
+        `Decoder`.
 
     Returns:
       The network's pure functions.

@@ -47,8 +47,10 @@ class TransformerBlock(nn.Module):
             name="attention",
         )
         x = x + attention(layer_norm(self.dtype, "norm_0")(x), mask=mask)
-        y = self._dense(self.mlp_hidden, "dense_0")(layer_norm(self.dtype, "norm_1")(x))
-        return x + self._dense(features, "dense_1")(nn.gelu(y, approximate=False))
+        # As rows of one matrix: XLA's CPU gradient of a kernel is three times as fast.
+        y = layer_norm(self.dtype, "norm_1")(x).reshape(-1, features)
+        y = nn.gelu(self._dense(self.mlp_hidden, "dense_0")(y), approximate=False)
+        return x + self._dense(features, "dense_1")(y).reshape(x.shape)
 
     def _dense(self, features: int, name: str) -> nn.Dense:
         return nn.Dense(
