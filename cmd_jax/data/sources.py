@@ -3,8 +3,8 @@
 Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
 no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
 Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
-their published splits. Circles and moons are points of the plane. Synthetic images
-stand in for any of them in tests.
+their published splits, other images from folders of files. Circles and moons are points
+of the plane. Synthetic images stand in for any of them in tests.
 """
 
 import inspect
@@ -24,14 +24,16 @@ from cmd_jax.data.dataset import (
     partition,
     take,
 )
+from cmd_jax.data.image_files import Task, image_folder, silent
 from cmd_jax.data.points import POINTS, points
 from cmd_jax.rng import generator, stream
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
-_NAMES = (*_PREPARED, *POINTS, "digits", "synthetic")
-_NORMALIZATIONS = ("statistics", "range")
+_NAMES = (*_PREPARED, *POINTS, "digits", "image_folder", "synthetic")
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std, as customary
+_NORMALIZATIONS = ("statistics", "range", "imagenet")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -42,26 +44,30 @@ def load(
     directory: str | os.PathLike[str] | None = None,
     num_validation: int = 0,
     normalization: str = "statistics",
+    task: Task = silent,
     **options: Any,
 ) -> Dataset:
     """Loads a data set by its name.
 
     Args:
       name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"`,
-        `"circles"`, `"moons"` or `"synthetic"`.
+        `"circles"`, `"moons"`, `"image_folder"` or `"synthetic"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`.
-      normalization: `"statistics"` of the training set, or `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1.
-      **options: for `"synthetic"` the arguments of `synthetic`; for circles and moons
-        `num_examples` and `noise`.
+      normalization: `"statistics"` of the training set; `"range"`: pixels are only
+        scaled to 0 ... 1, the largest being 1; or `"imagenet"`: by the mean and the
+        deviation of ImageNet's three channels.
+      task: shows how far it is with what takes long, the decoding of image files.
+      **options: for `"synthetic"` the arguments of `synthetic`; for `"image_folder"`
+        those of `image_folder`; for circles and moons `num_examples` and `noise`.
 
     Returns:
       The data set, in host memory.
 
     Raises:
       FileNotFoundError: the data set is not prepared; the message says how to do it.
-      ValueError: the name is unknown, or `num_validation` leaves nothing to train on.
+      ValueError: the name is unknown, `num_validation` leaves nothing to train on, or
+        an image cannot be read.
       TypeError: an option that the data set does not have.
 
     Example:
@@ -81,7 +87,11 @@ def load(
             f"{did_you_mean(normalization, _NORMALIZATIONS)}; allowed are "
             f"{', '.join(_NORMALIZATIONS)}"
         )
+    if name == "image_folder":
+        options["task"] = task
     dataset = _load(name, directory, num_validation, options)
+    if normalization == "imagenet":
+        return _by_imagenet(dataset)
     return dataset if normalization == "statistics" else _by_range(dataset)
 
 
@@ -100,6 +110,10 @@ def _load(
         )
     if name == "synthetic":
         return synthetic(num_validation=num_validation, **options)
+    if name == "image_folder":
+        return image_folder(
+            directory=directory, num_validation=num_validation, **options
+        )
     if name in POINTS:
         return points(name, num_validation=num_validation, **options)
     if name == "digits":
@@ -112,6 +126,16 @@ def _by_range(dataset: Dataset) -> Dataset:
     channels, largest = len(dataset.mean), int(dataset.train.inputs.max())
     std = (max(largest, 1) / 255,) * channels
     return dataset._replace(mean=(0.0,) * channels, std=std)
+
+
+def _by_imagenet(dataset: Dataset) -> Dataset:
+    if len(dataset.mean) != 3:
+        raise ValueError(
+            f"normalization='imagenet' is for three channels, and data set "
+            f"{dataset.name!r} has {len(dataset.mean)}"
+        )
+    mean, std = _IMAGENET
+    return dataset._replace(mean=mean, std=std)
 
 
 def synthetic(
@@ -171,7 +195,7 @@ def synthetic(
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
     given = inspect.signature(_MADE[name]).parameters
-    allowed = set(given) - {"name", "num_validation"}
+    allowed = set(given) - {"name", "num_validation", "directory"}
     if unknown := sorted(set(options) - allowed):
         raise TypeError(
             f"data set {name!r} has no option {unknown[0]!r}; allowed are "
@@ -179,7 +203,11 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-_MADE = {"synthetic": synthetic, **dict.fromkeys(POINTS, points)}
+_MADE = {
+    "image_folder": image_folder,
+    "synthetic": synthetic,
+    **dict.fromkeys(POINTS, points),
+}
 
 
 def _coarse_patterns(
