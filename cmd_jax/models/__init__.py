@@ -2,6 +2,7 @@
 
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
+from cmd_jax.models.ensembles import ensemble
 from cmd_jax.models.families import create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
@@ -28,6 +29,7 @@ __all__ = [
     "ResNet110",
     "advance",
     "create",
+    "ensemble",
     "enter",
     "fan_in_uniform",
     "from_linen",
