@@ -24,18 +24,13 @@ def get_config(argument: str | None = None) -> ConfigDict:
     options = configs.parse_argument(argument, smoke=False, width=64)
     config = configs.defaults()
     config.study = "transfer"
-    config.data = ConfigDict(
-        {
-            **config.data,
-            "name": "image_folder",
-            "folder": "imagenet",
-            "normalization": "imagenet",
-            "num_validation": 128_116,
-            "crop_scale": (0.08, 1.0),
-            "image_size": 224,
-            "flip": True,
-        }
-    )
+    config.data.name = "image_folder"
+    config.data.folder = "imagenet"
+    config.data.normalization = "imagenet"
+    config.data.num_validation = 128_116
+    config.data.crop_scale = (0.08, 1.0)
+    config.data.image_size = 224
+    config.data.flip = True
     config.model = ConfigDict(
         {
             "name": "resnet18",
