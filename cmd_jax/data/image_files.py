@@ -96,23 +96,29 @@ def image_folder(
         Examples(*(array[part] for array in labelled))  # views: nothing is copied
         for part in (slice(num_validation), slice(num_validation, None))
     )
-    statistics = channel_statistics(rest.inputs[:_NUM_FOR_STATISTICS])
-    tested = Examples(stored[1], test.labels)
+    mean, std = channel_statistics(rest.inputs[:_NUM_FOR_STATISTICS])
     return Dataset(
-        "image_folder", str(root), rest, validation, tested, len(classes), *statistics
+        name="image_folder",
+        source=str(root),
+        train=rest,
+        validation=validation,
+        test=Examples(stored[1], test.labels),
+        num_classes=len(classes),
+        mean=mean,
+        std=std,
     )
 
 
 def _find(folder: str, directory: str | os.PathLike[str] | None) -> Path:
-    places = [place / folder for place in search_folders(directory)]
-    for place in (Path(folder).expanduser().resolve(), *places):
-        if (place / "train").is_dir():
-            return place
+    places = search_folders(directory)
+    for place in (Path(), *places):
+        root = (place / Path(folder).expanduser()).resolve()
+        if (root / "train").is_dir():
+            return root
     raise FileNotFoundError(
         f"there is no folder of images {folder!r} with a sub-folder 'train' here or in "
-        f"{' or '.join(str(place.parent) for place in places)}: name its path "
-        "(config.data.folder), or the folder it is in (--data_dir or the environment's "
-        "CMD_JAX_DATA)"
+        f"{' or '.join(map(str, places))}: name its path (config.data.folder), or the "
+        "folder it is in (--data_dir or the environment's CMD_JAX_DATA)"
     )
 
 

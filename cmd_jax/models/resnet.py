@@ -97,7 +97,8 @@ class ResNet18(nn.Module):
         )
         x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
         if large:
-            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+            padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros after ReLU
+            x = nn.max_pool(padded, (3, 3), strides=(2, 2))
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(
