@@ -211,6 +211,18 @@ TABLES = {
                 *("Conv8, CIFAR-10 to CIFAR-100", "transfer_cifar10_cifar100"),
                 *("1.21", "6.76", "6.40", "6.90"),
             ),
+            _transfer(
+                *("ResNet-18 on ImageNet", "transfer_imagenet"),
+                *("48.51", "48.67", "49.65", "49.29"),
+            ),
+            _transfer(
+                *("ResNet-18, ImageNet to Cars", "transfer_imagenet_cars"),
+                *("1.06", "7.53", "7.21", "13.92"),
+            ),
+            _transfer(
+                *("ResNet-18, ImageNet to CUB", "transfer_imagenet_cub"),
+                *("0.83", "21.65", "20.42", "30.11"),
+            ),
         ],
     ),
     "lenet5_30_epochs": Definition(

@@ -3,6 +3,7 @@
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.decoder import Decoder
+from cmd_jax.models.ensembles import ensemble
 from cmd_jax.models.families import OF_TOKENS, create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
@@ -35,6 +36,7 @@ __all__ = [
     "ViT",
     "advance",
     "create",
+    "ensemble",
     "enter",
     "fan_in_uniform",
     "from_linen",

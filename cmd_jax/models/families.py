@@ -37,7 +37,7 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     Args:
       name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
         `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
-        `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
+        `width`, `statistics`, `dtype`, `stem`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
         `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
