@@ -1,5 +1,6 @@
 """Networks as pure functions, written in Flax Linen: dense, convolutional, residual."""
 
+from cmd_jax.models.autoencoder import AutoEncoder
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.families import create
@@ -16,6 +17,7 @@ from cmd_jax.models.resnext50 import ResNeXt50
 
 __all__ = [
     "MLP",
+    "AutoEncoder",
     "BatchNorm",
     "Conv8",
     "LeNet5",

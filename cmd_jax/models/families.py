@@ -34,7 +34,7 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
         `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
         `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
+        `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`) or `"resnext50"` (options `width`, `groups`,
         `inner_relu`).
       num_classes: outputs of the network.
