@@ -1,6 +1,5 @@
 """The fields of a config with their meanings, block by block."""
 
-
 from ml_collections import ConfigDict
 
 

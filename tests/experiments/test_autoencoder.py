@@ -1,0 +1,107 @@
+"""Encoders of auto-encoders: frozen, resumed with the same bits, what is refused."""
+
+import json
+import pathlib
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from cmd_jax import config as configs
+from cmd_jax import runs, trees
+from cmd_jax.checkpoints import Checkpoints, read_checkpoint
+from experiments import autoencoder, least_action
+from experiments.interruption import Interrupted
+from experiments.options import Options
+from experiments.programs import initial_states
+
+FOLDER = pathlib.Path(__file__).parents[2] / "configs"
+
+
+def _run(output, **fields):
+    config = configs.load(
+        FOLDER / "least_action_digits.py", "smoke,encoder=autoencoder"
+    )
+    config.update_from_flattened_dict(
+        {field.replace("__", "."): value for field, value in fields.items()}
+    )
+    least_action.run("digits", config, Options(output, None, False, False, "test"))
+    (directory,) = output.glob("digits-*")
+    return runs.RunDirectory(directory)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of one seed, of eight steps."""
+    return _run(tmp_path_factory.mktemp("finished"))
+
+
+def test_the_error_falls_and_the_page_tells_of_it(finished):
+    found = finished.seed(0).results()["reconstruction_error"]
+    assert found == json.loads(finished.seed(0).autoencoder.read_text())
+    assert found["last_epoch"] < found["first_step"]
+    assert f"{found['last_epoch']:.4f}" in finished.report.read_text()
+
+
+class _Killed(BaseException):
+    """The end of a process, in this one."""
+
+
+def _asked_to_stop(setup, keys):
+    signal.raise_signal(signal.SIGTERM)
+    return initial_states(setup, keys)
+
+
+def _save_and_die(self, step, tree, *, save=Checkpoints.save):
+    save(self, step, tree)
+    if step == 4:
+        raise _Killed
+
+
+def test_resumed_is_uninterrupted_and_the_encoder_stays(
+    finished, equal_runs, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(autoencoder, "initial_states", _asked_to_stop)
+        with pytest.raises(Interrupted, match="begun anew"):
+            _run(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", _save_and_die)
+        with pytest.raises(_Killed):
+            _run(tmp_path, train__checkpoint_every_seconds=0.0)
+    (folder,) = tmp_path.glob("digits-*/checkpoints/seeds_0-0/4")
+    halfway = read_checkpoint(folder, _ENCODER)
+    equal_runs(finished.root, _run(tmp_path).root)
+    assert trees.leaf_names(halfway) == _LEAVES
+    last = read_checkpoint(finished.checkpoints((0,)) / "8", _ENCODER)
+    jax.tree.map(np.testing.assert_array_equal, halfway, last)
+
+
+_ENCODER = "states/0/state/inner/frozen/encoder"
+_LEAVES = tuple(f"encoder_{i}/{part}" for i in (0, 1) for part in ("bias", "kernel"))
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "message"),
+    [
+        ("least_action_digits:smoke,encoder=pca", "seed=0", "encoder='pca'"),
+        (
+            "least_action_digits:smoke,encoder=autoencoder",
+            "branch.run=runs/other",
+            "records do not hold a frozen encoder",
+        ),
+        (
+            "least_action_digits:smoke,encoder=autoencoder",
+            "study=correlation_modes",
+            "only the study 'least_action'",
+        ),
+    ],
+)
+def test_refuses_before_anything_is_written(
+    config, field, message, run_main, tmp_path, capsys
+):
+    arguments = ("--config", config, f"--config.{field}")
+    assert run_main(tmp_path, *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
