@@ -44,7 +44,8 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.model = ConfigDict(
         {"name": "one_rep", "num_blocks": 9, "width": options["width"]}
     )
-    config.model.encoder = options["encoder"]
+    if options["encoder"] != "learned":
+        config.model.encoder = options["encoder"]
     config.optimizer.learning_rate = 0.01
     config.optimizer.momentum = 0.9
     config.optimizer.weight_decay = 1e-4
