@@ -83,25 +83,18 @@ _LEAVES = tuple(f"encoder_{i}/{part}" for i in (0, 1) for part in ("bias", "kern
 
 
 @pytest.mark.parametrize(
-    ("config", "field", "message"),
+    ("encoder", "argument", "message"),
     [
-        ("least_action_digits:smoke,encoder=pca", "seed=0", "encoder='pca'"),
-        (
-            "least_action_digits:smoke,encoder=autoencoder",
-            "branch.run=runs/other",
-            "records do not hold a frozen encoder",
-        ),
-        (
-            "least_action_digits:smoke,encoder=autoencoder",
-            "study=correlation_modes",
-            "only the study 'least_action'",
-        ),
+        ("pca", "--config.seed=0", "encoder='pca'"),
+        ("autoencoder", "--config.branch.run=other", "records do not hold a frozen"),
+        ("autoencoder", "--config.study=correlation_modes", "only the study 'least_"),
+        ("autoencoder", "--export=other", "a frozen encoder that is none"),
     ],
 )
 def test_refuses_before_anything_is_written(
-    config, field, message, run_main, tmp_path, capsys
+    encoder, argument, message, run_main, tmp_path, capsys
 ):
-    arguments = ("--config", config, f"--config.{field}")
-    assert run_main(tmp_path, *arguments) == 2
+    config = f"least_action_digits:smoke,encoder={encoder}"
+    assert run_main(tmp_path, "--config", config, argument) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
