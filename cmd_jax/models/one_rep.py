@@ -96,7 +96,7 @@ class OneRep(nn.Module):
             *("frozen", "encoder"),
             lambda: encoder.init(self.make_rng("params"), inputs)["params"],
         )
-        return encoder.apply({"params": frozen.value}, inputs)
+        return encoder.bind({"params": frozen.value})(inputs)
 
     def _unrolled(self, x: Array, num_blocks: int, train: bool) -> Array:
         """The data after the first blocks, each a module of its own."""

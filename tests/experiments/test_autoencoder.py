@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from cmd_jax import config as configs
-from cmd_jax import runs, trees
+from cmd_jax import runs
 from cmd_jax.checkpoints import Checkpoints, read_checkpoint
+from cmd_jax.report import mean_std
 from experiments import autoencoder, least_action
 from experiments.interruption import Interrupted
 from experiments.options import Options
@@ -23,6 +24,7 @@ def _run(output, **fields):
     config = configs.load(
         FOLDER / "least_action_digits.py", "smoke,encoder=autoencoder"
     )
+    config.train.num_seeds = 2
     config.update_from_flattened_dict(
         {field.replace("__", "."): value for field, value in fields.items()}
     )
@@ -33,7 +35,7 @@ def _run(output, **fields):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished run of one seed, of eight steps."""
+    """A finished run of two seeds, of eight steps each."""
     return _run(tmp_path_factory.mktemp("finished"))
 
 
@@ -41,7 +43,11 @@ def test_the_error_falls_and_the_page_tells_of_it(finished):
     found = finished.seed(0).results()["reconstruction_error"]
     assert found == json.loads(finished.seed(0).autoencoder.read_text())
     assert found["last_epoch"] < found["first_step"]
-    assert f"{found['last_epoch']:.4f}" in finished.report.read_text()
+    errors = [
+        finished.seed(seed).results()["reconstruction_error"]["last_epoch"]
+        for seed in (0, 1)
+    ]
+    assert mean_std(errors, digits=4) in finished.report.read_text()
 
 
 class _Killed(BaseException):
@@ -70,16 +76,17 @@ def test_resumed_is_uninterrupted_and_the_encoder_stays(
         patch.setattr(Checkpoints, "save", _save_and_die)
         with pytest.raises(_Killed):
             _run(tmp_path, train__checkpoint_every_seconds=0.0)
-    (folder,) = tmp_path.glob("digits-*/checkpoints/seeds_0-0/4")
-    halfway = read_checkpoint(folder, _ENCODER)
+    (folder,) = tmp_path.glob("digits-*/checkpoints/seeds_0-1/4")
+    halfway = [_encoder(folder, seed) for seed in (0, 1)]
     equal_runs(finished.root, _run(tmp_path).root)
-    assert trees.leaf_names(halfway) == _LEAVES
-    last = read_checkpoint(finished.checkpoints((0,)) / "8", _ENCODER)
+    last = [_encoder(finished.checkpoints((0, 1)) / "8", seed) for seed in (0, 1)]
     jax.tree.map(np.testing.assert_array_equal, halfway, last)
+    first, second = (encoder["encoder_1"]["kernel"] for encoder in last)
+    assert not np.array_equal(first, second)
 
 
-_ENCODER = "states/0/state/inner/frozen/encoder"
-_LEAVES = tuple(f"encoder_{i}/{part}" for i in (0, 1) for part in ("bias", "kernel"))
+def _encoder(folder, seed):
+    return read_checkpoint(folder, f"states/{seed}/state/inner/frozen/encoder")
 
 
 @pytest.mark.parametrize(
