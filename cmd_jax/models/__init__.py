@@ -1,5 +1,6 @@
 """Networks as pure functions in Flax Linen: dense, convolutional, transformers."""
 
+from cmd_jax.models.autoencoder import AutoEncoder
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.decoder import Decoder
@@ -21,6 +22,7 @@ from cmd_jax.models.vit import ViT
 __all__ = [
     "MLP",
     "OF_TOKENS",
+    "AutoEncoder",
     "BatchNorm",
     "Conv8",
     "Decoder",
