@@ -4,24 +4,30 @@ import dataclasses
 from typing import Any
 
 from cmd_jax.models.conv8 import Conv8
+from cmd_jax.models.googlenet import GoogLeNet
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
 from cmd_jax.models.one_rep import OneRep
 from cmd_jax.models.point_resnet import PointResNet
+from cmd_jax.models.pre_resnet import PreResNet
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
+from cmd_jax.models.wide_resnet import WideResNet
 from cmd_jax.spelling import did_you_mean
 
 _DENSE = {"mlp": MLP, "point_resnet": PointResNet}
 _CONVOLUTIONAL = {
     "conv8": Conv8,
+    "googlenet": GoogLeNet,
     "lenet5": LeNet5,
     "one_rep": OneRep,
+    "pre_resnet": PreResNet,
     "resnet18": ResNet18,
     "resnet110": ResNet110,
     "resnext50": ResNeXt50,
+    "wide_resnet": WideResNet,
 }
 _FAMILIES = {**_DENSE, **_CONVOLUTIONAL}
 
@@ -35,11 +41,14 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
         `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
         `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
-        `blocks_per_stage`, `step`) or `"resnext50"` (options `width`, `groups`,
-        `inner_relu`).
+        `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
+        `inner_relu`), `"wide_resnet"` (options `depth`, `width`, `dropout`,
+        `statistics`), `"pre_resnet"` or `"googlenet"` (options `width`,
+        `blocks_per_stage`, `statistics`).
       num_classes: outputs of the network.
       **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
-        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110` and `ResNeXt50`.
+        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `WideResNet`,
+        `PreResNet` and `GoogLeNet`.
 
     Returns:
       The network's pure functions.

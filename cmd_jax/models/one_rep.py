@@ -10,7 +10,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.batch_norm import BatchNorm
-from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.layers import conv
 from cmd_jax.models.passages import Passage, advance, check_flow, enter, tell
 from cmd_jax.models.pre_activation import PreActivationBlock
 from cmd_jax.types import Array
@@ -72,8 +72,8 @@ class OneRep(nn.Module):
         self, inputs: Float[Array, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
-        x = _conv(inputs, self.width // 2, kernel=3, stride=1, name="encoder_0")
-        x = _conv(nn.relu(x), self.width, kernel=5, stride=2, name="encoder_1")
+        x = nn.relu(conv(inputs, self.width // 2, use_bias=True, name="encoder_0"))
+        x = conv(x, self.width, kernel=5, stride=2, use_bias=True, name="encoder_1")
         x = self._unrolled(nn.relu(x), 1 if self.stacked else self.num_blocks, train)
         if self.stacked and self.num_blocks > 1:
             x = self._scanned(x, train)
@@ -83,9 +83,8 @@ class OneRep(nn.Module):
         """The data after the first blocks, each a module of its own."""
         for block in range(num_blocks):
             x = enter(self, block, x)
-            residue = PreActivationBlock(
-                _GAIN, self._statistics, first=block == 0, name=f"block_{block}"
-            )(x, train)
+            layers = _block(self._statistics, first=block == 0, name=f"block_{block}")
+            residue = layers(x, train)
             x = advance(self, x, residue, step=self.step)
         return x
 
@@ -129,19 +128,15 @@ class _EulerStep(nn.Module):
         self, x: Array, shift: Array, train: bool
     ) -> tuple[Array, tuple[Array, Array]]:
         start = x + shift
-        residue = PreActivationBlock(_GAIN, self.statistics, name="block")(start, train)
+        residue = _block(self.statistics, first=False, name="block")(start, train)
         return start + self.step * residue, (start, residue)
 
 
-def _conv(x: Array, features: int, *, kernel: int, stride: int, name: str) -> Array:
-    init = fan_in_uniform(kernel * kernel * x.shape[-1])
-    layer = nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        kernel_init=init,
-        bias_init=init,
+def _block(statistics: str | None, *, first: bool, name: str) -> PreActivationBlock:
+    return PreActivationBlock(
+        statistics,
+        init=nn.initializers.orthogonal(_GAIN),
+        use_bias=statistics is None,
+        first=first,
         name=name,
     )
-    return layer(x)
