@@ -55,6 +55,11 @@ def check(setup: Setup) -> None:
             f"config.subspace.num_directions is {block.num_directions}; it must be at "
             "least 1"
         )
+    if not 0 < block.learning_rate < float("inf"):
+        raise ValueError(
+            f"config.subspace.learning_rate is {block.learning_rate}; it must be "
+            "positive and finite"
+        )
     _check_batch(setup)
 
 
@@ -112,7 +117,7 @@ def _plan(setup: Setup, recorded: StoredTrajectory, name: str) -> Plan:
         steps_per_epoch=steps_per_epoch,
         begun=begun,
         num_steps=steps_per_epoch * (config.total_epochs - begun),
-        quasi_newton=name != "p_sgd",
+        learning_rate=block.learning_rate if name == "p_sgd" else None,
     )
 
 

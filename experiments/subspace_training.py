@@ -1,8 +1,9 @@
 """One training in the subspace of a run's first records: P-SGD or P-BFGS.
 
-P-SGD has learning rate 1, momentum 0.9 and a tenth of that rate in the last quarter, as
-in the DLDR paper (Li et al., TPAMI 2022), P-BFGS its line search on large batches.
-Checkpoints hold the coordinates alone: the subspace is made again from the records.
+P-SGD has momentum 0.9 and a tenth of its learning rate in the last quarter, as in the
+DLDR paper (Li et al., TPAMI 2022; its rate is 1), P-BFGS its line search on large
+batches. Checkpoints hold the coordinates alone: the subspace is made again from the
+records.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ class Plan(NamedTuple):
       steps_per_epoch: in such batches.
       begun: the epoch of the run that the last of the records is at.
       num_steps: of the training, to the run's last epoch.
-      quasi_newton: P-BFGS, or else P-SGD.
+      learning_rate: of P-SGD; None is P-BFGS.
     """
 
     name: str
@@ -63,13 +64,16 @@ class Plan(NamedTuple):
     steps_per_epoch: int
     begun: int
     num_steps: int
-    quasi_newton: bool
+    learning_rate: float | None
 
     def optimizer(self) -> optax.GradientTransformation:
         """BFGS, or SGD with its schedule."""
-        if self.quasi_newton:
+        if self.learning_rate is None:
             return baselines.bfgs()
-        rate = optax.piecewise_constant_schedule(1.0, {3 * self.num_steps // 4: 0.1})
+        last_quarter = 3 * self.num_steps // 4
+        rate = optax.piecewise_constant_schedule(
+            self.learning_rate, {last_quarter: 0.1}
+        )
         return optax.sgd(rate, momentum=0.9)
 
 
@@ -214,7 +218,7 @@ def _outcome(
     plan: Plan, state: train.TrainState, tested: Float[np.ndarray, " tested"]
 ) -> Outcome:
     numbers = {"num_directions": plan.num_directions, "num_steps": plan.num_steps}
-    if not plan.quasi_newton:
+    if plan.learning_rate is not None:
         return Outcome(tested, numbers, "")
     search = host.fetch(state.optimizer_state)
     for name in ("num_taken", "num_trials", "last_taken"):

@@ -161,13 +161,17 @@ TABLES = {
         [Entry("MLP on digits", "digits"), Entry("MLP on MNIST", "mnist_mlp")],
     ),
     "embedded": Definition(
-        "Embedded CMD of an MLP on digits, whose accuracies the paper does not give: "
+        "Embedded CMD of MLPs, whose accuracies the paper does not give: "
         "test accuracy of the last record, mean ± standard deviation (seeds); the "
         "methods SGD and Embedded CMD are the trained network itself",
         "embedded weights",
         [
-            Entry(label, "digits_embedded", place)
-            for place, label in enumerate(("none", "snap", "freeze", "tied"))
+            Entry(f"{label}: {treatment}", config, place)
+            for label, config in (
+                ("MLP on digits", "digits_embedded"),
+                ("MLP on MNIST", "mnist_mlp_embedded"),
+            )
+            for place, treatment in enumerate(("none", "snap", "freeze", "tied"))
         ],
     ),
     "subspace": Definition(
@@ -175,7 +179,10 @@ TABLES = {
         "paper has for larger networks: test accuracy at the end of the run, mean ± "
         "standard deviation (seeds)",
         "network",
-        [Entry("MLP on digits", "digits_subspace")],
+        [
+            Entry("MLP on digits", "digits_subspace"),
+            Entry("MLP on MNIST", "mnist_mlp_subspace"),
+        ],
     ),
     "transfer": Definition(
         "Transfer to an initialisation that is never trained: test accuracy at "

@@ -204,7 +204,9 @@ def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict
     )
 
 
-def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
+def subspace(
+    *, long_records: int = 80, batch_size: int = 1024, learning_rate: float = 1.0
+) -> ConfigDict:
     """The block `subspace`: P-SGD and P-BFGS in the subspace of a run's first records.
 
     Both train on to the run's own number of epochs from where its records end.
@@ -212,6 +214,7 @@ def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
     Args:
       long_records: records after the initialisation that P-SGD and P-BFGS (long) take.
       batch_size: of P-BFGS; P-SGD has that of the run.
+      learning_rate: of P-SGD; a tenth of it in the last quarter. 1 is DLDR's.
 
     Example:
       >>> from cmd_jax import config
@@ -224,5 +227,6 @@ def subspace(*, long_records: int = 80, batch_size: int = 1024) -> ConfigDict:
             "equal_records": 20,  # that P-BFGS (equal) takes: as many as online CMD
             "long_records": long_records,
             "batch_size": batch_size,
+            "learning_rate": learning_rate,
         }
     )

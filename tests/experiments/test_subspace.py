@@ -61,6 +61,21 @@ def after(number):
     return lambda: next(asked) >= number
 
 
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf")])
+def test_a_learning_rate_that_cannot_train_is_refused(make_setup, rate):
+    with pytest.raises(ValueError, match=r"subspace\.learning_rate is .*; it must be"):
+        make_setup(subspace__learning_rate=rate)
+
+
+def test_the_learning_rate_is_that_of_p_sgd_alone(make_setup, record, tmp_path):
+    setup = make_setup(subspace__learning_rate=1e-12)
+    directory, trained = record(setup, tmp_path)
+    found = subspace.train_all(setup, directory, 0, trained)
+    still = found["p_sgd"].accuracy
+    np.testing.assert_array_equal(still[~np.isnan(still)], still[-1])
+    assert found["p_bfgs_equal"].numbers["num_taken"] > 0
+
+
 @pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(make_setup, record, tmp_path):
     setup = make_setup(train__checkpoint_every_seconds=0.0)
