@@ -1,8 +1,10 @@
 """Networks as pure functions in Flax Linen: dense, convolutional, transformers."""
 
+from cmd_jax.models.autoencoder import AutoEncoder
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.decoder import Decoder
+from cmd_jax.models.ensembles import ensemble
 from cmd_jax.models.families import OF_TOKENS, create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
@@ -20,6 +22,7 @@ from cmd_jax.models.vit import ViT
 __all__ = [
     "MLP",
     "OF_TOKENS",
+    "AutoEncoder",
     "BatchNorm",
     "Conv8",
     "Decoder",
@@ -35,6 +38,7 @@ __all__ = [
     "ViT",
     "advance",
     "create",
+    "ensemble",
     "enter",
     "fan_in_uniform",
     "from_linen",

@@ -37,9 +37,9 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     Args:
       name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
         `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
-        `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
+        `width`, `statistics`, `dtype`, `stem`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
+        `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
         `inner_relu`), `"vit"` (options `patch`, `hidden`, `depth`, `heads`,
         `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`, `depth`,

@@ -16,7 +16,7 @@ from cmd_jax.checkpoints import read_npz, read_safetensors
 from cmd_jax.models.vit_forms import Arrays, by_name, google_form, torchvision_form
 from cmd_jax.types import Params
 
-_FORMER = {"mlp.linear_1": "mlp.0", "mlp.linear_2": "mlp.3"}  # torchvision before 0.13
+_FORMER = {"mlp.linear_1": "mlp.0", "mlp.linear_2": "mlp.3"}  # in older ones
 
 
 class Pretrained(NamedTuple):

@@ -1,9 +1,11 @@
-"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1; section 7).
+"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1), and for large.
 
 A 3 x 3 stem without pooling, four stages of two basic blocks with 64-128-256-512
 channels, the last three halving the image, mean over the image, one dense layer: 11 173
 962 trainable parameters with 10 classes. Convolutions have no bias; BatchNorm follows
-each, also in the 1 x 1 shortcuts where the shape changes.
+each, also in the 1 x 1 shortcuts where the shape changes. The stem of ImageNet's
+ResNet18 is a 7 x 7 convolution and max-pooling, which make a quarter of the image's
+side: 11 689 512 parameters with 1 000 classes.
 """
 
 from typing import Any
@@ -17,6 +19,7 @@ from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.types import Array
 
 _DTYPES = ("float32", "bfloat16")
+_STEMS = ("small", "imagenet")
 _STAGES = 4
 _BLOCKS_PER_STAGE = 2
 
@@ -31,6 +34,8 @@ class ResNet18(nn.Module):
       dtype: what is computed in, `"float32"` or `"bfloat16"`; parameters, statistics
         and logits are float32 in any case. bfloat16 is for accelerators: a CPU gives
         the same numbers, slower.
+      stem: what comes before the blocks: `"small"`, a 3 x 3 convolution, or
+        `"imagenet"`, one of 7 x 7 with stride 2, and 3 x 3 max-pooling with stride 2.
       remat: whether a block's maps are computed again in the backward pass and not
         kept, which saves memory and costs a forward pass.
 
@@ -56,13 +61,18 @@ class ResNet18(nn.Module):
     width: int = 64
     statistics: str = "batch"
     dtype: str = "float32"
+    stem: str = "small"
     remat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.width < 1:
             raise ValueError(f"width={self.width}; allowed is at least 1")
-        for name, allowed in (("statistics", STATISTICS), ("dtype", _DTYPES)):
+        for name, allowed in (
+            ("statistics", STATISTICS),
+            ("dtype", _DTYPES),
+            ("stem", _STEMS),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}; allowed are "
@@ -75,8 +85,20 @@ class ResNet18(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
         block = nn.remat(_Block, static_argnums=(2,)) if self.remat else _Block
-        x = _conv(inputs, self.width, kernel=3, dtype=self.dtype, name="conv")
+        large = self.stem == "imagenet"
+        kernel, stride = (7, 2) if large else (3, 1)
+        x = _conv(
+            inputs,
+            self.width,
+            kernel=kernel,
+            stride=stride,
+            dtype=self.dtype,
+            name="conv",
+        )
         x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
+        if large:
+            padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros after ReLU
+            x = nn.max_pool(padded, (3, 3), strides=(2, 2))
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(

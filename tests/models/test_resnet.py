@@ -38,16 +38,30 @@ def test_has_as_many_parameters_as_the_paper() -> None:
     assert with_shortcut == {"block_2", "block_4", "block_6"}
 
 
-def test_forward_equals_numpy() -> None:
-    network, params, _ = _narrow()
+def test_imagenets_has_as_many_parameters_as_published() -> None:
+    network = models.create("resnet18", num_classes=1000, stem="imagenet")
+    params, _ = jax.eval_shape(
+        network.init, jax.random.key(0), jnp.zeros((1, 224, 224, 3))
+    )
+    assert trees.count(params) == 11_689_512
+    assert params["conv"]["kernel"].shape == (7, 7, 3, 64)
+
+
+@pytest.mark.parametrize("stem", ["small", "imagenet"])
+def test_forward_equals_numpy(stem: str) -> None:
+    network, params, _ = _narrow(stem=stem)
     logits, _ = _apply(network, params, {}, _IMAGES)
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
-    expected = _resnet(wide, np.asarray(_IMAGES, np.float64))
+    expected = _resnet(wide, np.asarray(_IMAGES, np.float64), stem)
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
 
 
-def _resnet(params: dict, x: np.ndarray) -> np.ndarray:
-    x = np.maximum(_norm(params["norm"], _conv(params["conv"], x)), 0)
+def _resnet(params: dict, x: np.ndarray, stem: str) -> np.ndarray:
+    large = stem == "imagenet"
+    x = _conv(params["conv"], x, stride=2 if large else 1)
+    x = np.maximum(_norm(params["norm"], x), 0)
+    if large:  # zeros for minus infinity: no value is below
+        x = _windows(x, 3)[:, ::2, ::2].max(axis=(-2, -1))
     for index in range(8):
         block = params[f"block_{index}"]
         stride = 2 if index in (2, 4, 6) else 1
@@ -61,10 +75,15 @@ def _resnet(params: dict, x: np.ndarray) -> np.ndarray:
 
 
 def _conv(layer: dict, x: np.ndarray, stride: int = 1) -> np.ndarray:
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    windows = windows[:, ::stride, ::stride]
+    windows = _windows(x, len(layer["kernel"]))[:, ::stride, ::stride]
     return np.einsum("bhwcij,ijcd->bhwd", windows, layer["kernel"])
+
+
+def _windows(x: np.ndarray, side: int) -> np.ndarray:
+    """[batch, height, width, channels, side, side] around every place."""
+    border = (side // 2, side // 2)
+    padded = np.pad(x, ((0, 0), border, border, (0, 0)))
+    return np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
 
 
 def _norm(layer: dict, x: np.ndarray) -> np.ndarray:
@@ -160,6 +179,7 @@ def test_bfloat16_is_close_and_leaves_float32_outside() -> None:
             "statistics='none'; allowed are 'batch' and 'running'",
         ),
         ({"dtype": "float16"}, "dtype='float16'; allowed are 'float32' and 'bfloat16'"),
+        ({"stem": "large"}, "stem='large'; allowed are 'small' and 'imagenet'"),
     ],
 )
 def test_refuses_wrong_options(options: dict, message: str) -> None:

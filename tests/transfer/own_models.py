@@ -47,7 +47,7 @@ def lenet5() -> Network:
     )
 
 
-def resnet18() -> Network:
+def resnet18(stem: str = "small") -> Network:
     """Each stage's stream moves as one, as do the units within each block."""
     groups = []
     for block in range(8):
@@ -66,7 +66,13 @@ def resnet18() -> Network:
         stream += [f"{blocks[1]}/conv_0/kernel 2"]
         stream += [f"{after}/conv_0/kernel 2", f"{after}/shortcut/kernel 2"]
         groups.append(stream if stage < 3 else [*stream[:-2], "dense/kernel 0"])
-    return own("resnet18", shape(2, 8, 8, 1), groups, width=2, statistics="running")
+    options = {"width": 2, "statistics": "running", "stem": stem}
+    return own("resnet18", shape(2, 8, 8, 1), groups, **options)
+
+
+def resnet18_imagenet() -> Network:
+    """The stem's pooling moves no channel."""
+    return resnet18("imagenet")
 
 
 def conv8() -> Network:
@@ -207,7 +213,7 @@ def layer_norm(name: str) -> list[str]:
 MODELS: dict[str, Callable[[], Network]] = {
     model.__name__: model
     for model in (
-        *(mlp, lenet5, resnet18, conv8, one_rep, resnet110, resnext50),
-        *(point_resnet, vit, decoder),
+        *(mlp, lenet5, resnet18, resnet18_imagenet, conv8, one_rep, resnet110),
+        *(resnext50, point_resnet, vit, decoder),
     )
 }
