@@ -79,7 +79,7 @@ def make_batches(setup: Setup, *, key: Key) -> PyTree | Callable[[int, int], PyT
             images = examples.inputs[rows]
             micro = setup.preprocess(images, train=True, key=augment)
             inputs.append(host.fetch(micro))
-        labels = examples.labels[drawn].reshape(shape)
+        labels = examples.labels[drawn.reshape(shape)]
         return {"inputs": np.stack(inputs), "labels": labels}
 
     if options.resample:

@@ -47,11 +47,12 @@ def defaults() -> ConfigDict:
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
             },
-            "branch": {  # start from a record of another run
+            "branch": {  # start from a record of another run, or from a file
                 "run": "",  # its directory; "": start from a random initialisation
                 "record": -1,  # negative: counted from the end
                 "seed": -1,  # of the source; -1: each seed from the same seed
                 "fresh": "",  # leaves that begin at random, as "dense_2/*": a new head
+                "weights": "",  # in place of a run: a file of pretrained weights
             },
             "eval": {
                 "every_epochs": 1,

@@ -7,6 +7,7 @@ from cmd_jax.data.prepared import cache_folder, search_folders
 from cmd_jax.data.resizing import centre_resize, random_resized_crop
 from cmd_jax.data.sources import load, synthetic
 from cmd_jax.data.subset import Subset, make_subset
+from cmd_jax.data.text import synthetic_text, windows
 
 __all__ = [
     "Dataset",
@@ -28,4 +29,6 @@ __all__ = [
     "random_resized_crop",
     "search_folders",
     "synthetic",
+    "synthetic_text",
+    "windows",
 ]

@@ -7,6 +7,7 @@ Images stay uint8 until they are normalised: a quarter of the memory traffic of 
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -143,6 +144,8 @@ def augmenter(
 ) -> Callable[..., Array]:
     """What turns stored images into inputs of a network, in training and evaluation.
 
+    Windows of a text are inputs as they are stored: the numbers of their tokens.
+
     Args:
       dataset: its mean and standard deviation normalise the images.
       crop_padding: random crop after padding by that many pixels; 0 leaves it out.
@@ -159,8 +162,8 @@ def augmenter(
 
     Raises:
       ValueError: `crop_padding` is negative or above an image's side; `crop_scale` or
-        `image_size` is not allowed, or given for points; or `preprocess` augments
-        without a key.
+        `image_size` is not allowed, or given for points; a text is to be augmented; or
+        `preprocess` augments without a key.
 
     Example:
       >>> import jax
@@ -171,6 +174,14 @@ def augmenter(
       >>> inputs.shape, str(inputs.dtype)
       ((1437, 8, 8, 1), 'float32')
     """
+    if dataset.of_tokens:
+        return _as_stored(
+            dataset,
+            crop_padding=crop_padding,
+            crop_scale=crop_scale,
+            image_size=image_size,
+            flip=flip,
+        )
     side = min(dataset.train.inputs.shape[1:3])
     if not 0 <= crop_padding <= side:
         raise ValueError(
@@ -229,3 +240,22 @@ def _check_resizing(
             f"crop_scale={crop_scale} and image_size={image_size}; data set "
             f"{dataset.name!r} has points, which cannot be resized"
         )
+
+
+def _as_stored(dataset: Dataset, **options: Any) -> Callable[..., Array]:
+    if any(options.values()):
+        raise ValueError(
+            f"{options} of {dataset.name!r}; allowed are 0, (), 0 and False: a text is "
+            "not augmented"
+        )
+
+    def preprocess(
+        tokens: UInt8[ArrayLike, "batch tokens"],
+        *,
+        train: bool = False,
+        key: Key | None = None,
+    ) -> UInt8[Array, "batch tokens"]:
+        del train, key
+        return jnp.asarray(tokens)
+
+    return preprocess

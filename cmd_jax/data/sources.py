@@ -1,10 +1,11 @@
-"""Data sets by name: digits (in scikit-learn), prepared image sets, synthetic images.
+"""Data sets by name: digits (in scikit-learn), prepared sets, and synthetic ones.
 
 Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
 no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
 Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
 their published splits, other images from folders of files. Circles and moons are points
-of the plane. Synthetic images stand in for any of them in tests.
+of the plane, tiny Shakespeare is a text. Synthetic images and texts stand in for any of
+them in tests.
 """
 
 import inspect
@@ -26,14 +27,16 @@ from cmd_jax.data.dataset import (
 )
 from cmd_jax.data.image_files import Task, image_folder, silent
 from cmd_jax.data.points import POINTS, points
+from cmd_jax.data.text import synthetic_text, tiny_shakespeare
 from cmd_jax.rng import generator, stream
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
-_NAMES = (*_PREPARED, *POINTS, "digits", "image_folder", "synthetic")
+_TEXTS = {"synthetic_text": synthetic_text, "tiny_shakespeare": tiny_shakespeare}
+_NAMES = (*_PREPARED, *POINTS, *_TEXTS, "digits", "image_folder", "synthetic")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std, as customary
-_NORMALIZATIONS = ("statistics", "range", "imagenet")
+_NORMALIZATIONS = ("statistics", "range", "half", "imagenet")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -51,15 +54,19 @@ def load(
 
     Args:
       name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"`,
-        `"circles"`, `"moons"`, `"image_folder"` or `"synthetic"`.
+        `"circles"`, `"moons"`, `"tiny_shakespeare"`, `"image_folder"`, `"synthetic"` or
+        `"synthetic_text"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
-      num_validation: training examples held out for validation; see `hold_out`.
+      num_validation: training examples held out for validation; see `hold_out`. 0 for
+        tiny Shakespeare, which has a validation split of its own.
       normalization: `"statistics"` of the training set; `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1; or `"imagenet"`: by the mean and the
-        deviation of ImageNet's three channels.
+        scaled to 0 ... 1, the largest being 1; `"half"`: to -1 ... 1 by a mean and a
+        deviation of 1/2, as for vision transformers; or `"imagenet"`: by the mean and
+        the deviation of ImageNet's three channels.
       task: shows how far it is with what takes long, the decoding of image files.
-      **options: for `"synthetic"` the arguments of `synthetic`; for `"image_folder"`
-        those of `image_folder`; for circles and moons `num_examples` and `noise`.
+      **options: for `"synthetic"`, `"synthetic_text"` and `"image_folder"` the
+        arguments of the functions of those names; for circles and moons `num_examples`
+        and `noise`; for tiny Shakespeare `context`.
 
     Returns:
       The data set, in host memory.
@@ -67,7 +74,7 @@ def load(
     Raises:
       FileNotFoundError: the data set is not prepared; the message says how to do it.
       ValueError: the name is unknown, `num_validation` leaves nothing to train on, or
-        an image cannot be read.
+        a text is to be normalised, or an image cannot be read.
       TypeError: an option that the data set does not have.
 
     Example:
@@ -90,6 +97,13 @@ def load(
     if name == "image_folder":
         options["task"] = task
     dataset = _load(name, directory, num_validation, options)
+    if dataset.of_tokens and normalization != "statistics":
+        raise ValueError(
+            f"normalization={normalization!r} of {name!r}; a text is not normalised"
+        )
+    if normalization == "half":
+        half = (0.5,) * len(dataset.mean)
+        return dataset._replace(mean=half, std=half)
     if normalization == "imagenet":
         return _by_imagenet(dataset)
     return dataset if normalization == "statistics" else _by_range(dataset)
@@ -101,17 +115,19 @@ def _load(
     num_validation: int,
     options: dict[str, Any],
 ) -> Dataset:
-    if name in _MADE:
+    if name in _WITH_OPTIONS:
         _check_options(name, options)
     elif options:
         raise TypeError(
             f"data set {name!r} has no options, but {', '.join(options)} came; only "
-            f"{', '.join(map(repr, _MADE))} have"
+            f"{', '.join(map(repr, _WITH_OPTIONS))} have"
         )
     if name == "synthetic":
         return synthetic(num_validation=num_validation, **options)
-    if name == "image_folder":
-        return image_folder(
+    if name == "synthetic_text":
+        return synthetic_text(num_validation=num_validation, **options)
+    if name in ("image_folder", "tiny_shakespeare"):
+        return _WITH_OPTIONS[name](
             directory=directory, num_validation=num_validation, **options
         )
     if name in POINTS:
@@ -194,7 +210,7 @@ def synthetic(
 
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
-    given = inspect.signature(_MADE[name]).parameters
+    given = inspect.signature(_WITH_OPTIONS[name]).parameters
     allowed = set(given) - {"name", "num_validation", "directory"}
     if unknown := sorted(set(options) - allowed):
         raise TypeError(
@@ -203,9 +219,10 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-_MADE = {
+_WITH_OPTIONS = {
     "image_folder": image_folder,
     "synthetic": synthetic,
+    **_TEXTS,
     **dict.fromkeys(POINTS, points),
 }
 
