@@ -76,9 +76,10 @@ def make_batches(setup: Setup, *, key: Key) -> PyTree | Callable[[int, int], PyT
         inputs = setup.preprocess(
             examples.inputs[drawn], train=True, key=rng.stream(key, "augment", s, t)
         )
+        labels = examples.labels[drawn]
         return {
             "inputs": inputs.reshape(*shape, *inputs.shape[1:]),
-            "labels": examples.labels[drawn].reshape(shape),
+            "labels": labels.reshape(*shape, *labels.shape[1:]),
         }
 
     if options.resample:

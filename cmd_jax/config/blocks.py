@@ -13,6 +13,8 @@ def defaults() -> ConfigDict:
                 "name": "digits",
                 "num_validation": 0,  # examples held out of the training set
                 "crop_padding": 0,  # random crops of images padded by so many pixels
+                "crop_scale": (),  # and of such shares of the area, as (0.08, 1.0)
+                "image_size": 0,  # side that images are resized to; 0: as they are
                 "flip": False,  # random horizontal flips
                 "placement": "auto",  # of training images: "device", or "host" if large
             },
@@ -43,11 +45,12 @@ def defaults() -> ConfigDict:
                 "num_weights": 0,  # a random sample of so many; 0: all
                 "dtype": "float32",  # or "bfloat16_delta": from the first record
             },
-            "branch": {  # start from a record of another run
+            "branch": {  # start from a record of another run, or from a file
                 "run": "",  # its directory; "": start from a random initialisation
                 "record": -1,  # negative: counted from the end
                 "seed": -1,  # of the source; -1: each seed from the same seed
                 "fresh": "",  # leaves that begin at random, as "dense_2/*": a new head
+                "weights": "",  # in place of a run: a file of pretrained weights
             },
             "eval": {
                 "every_epochs": 1,

@@ -1,10 +1,10 @@
-"""Data sets by name: digits (in scikit-learn), prepared image sets, synthetic images.
+"""Data sets by name: digits (in scikit-learn), prepared sets, and synthetic ones.
 
 Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
 no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
 Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
-their published splits. Circles and moons are points of the plane. Synthetic images
-stand in for any of them in tests.
+their published splits. Circles and moons are points of the plane, tiny Shakespeare is a
+text. Synthetic images and texts stand in for any of them in tests.
 """
 
 import inspect
@@ -25,13 +25,15 @@ from cmd_jax.data.dataset import (
     take,
 )
 from cmd_jax.data.points import POINTS, points
+from cmd_jax.data.text import synthetic_text, tiny_shakespeare
 from cmd_jax.rng import generator, stream
 from cmd_jax.spelling import did_you_mean
 from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
-_NAMES = (*_PREPARED, *POINTS, "digits", "synthetic")
-_NORMALIZATIONS = ("statistics", "range")
+_TEXTS = {"synthetic_text": synthetic_text, "tiny_shakespeare": tiny_shakespeare}
+_NAMES = (*_PREPARED, *POINTS, *_TEXTS, "digits", "synthetic")
+_NORMALIZATIONS = ("statistics", "range", "half")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -48,20 +50,25 @@ def load(
 
     Args:
       name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"`,
-        `"circles"`, `"moons"` or `"synthetic"`.
+        `"circles"`, `"moons"`, `"tiny_shakespeare"`, `"synthetic"` or
+        `"synthetic_text"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
-      num_validation: training examples held out for validation; see `hold_out`.
-      normalization: `"statistics"` of the training set, or `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1.
-      **options: for `"synthetic"` the arguments of `synthetic`; for circles and moons
-        `num_examples` and `noise`.
+      num_validation: training examples held out for validation; see `hold_out`. 0 for
+        tiny Shakespeare, which has a validation split of its own.
+      normalization: `"statistics"` of the training set; `"range"`: pixels are only
+        scaled to 0 ... 1, the largest being 1; or `"half"`: to -1 ... 1 by a mean and
+        a deviation of 1/2, as for vision transformers.
+      **options: for `"synthetic"` and `"synthetic_text"` the arguments of the functions
+        of those names; for circles and moons `num_examples` and `noise`; for tiny
+        Shakespeare `context`.
 
     Returns:
       The data set, in host memory.
 
     Raises:
       FileNotFoundError: the data set is not prepared; the message says how to do it.
-      ValueError: the name is unknown, or `num_validation` leaves nothing to train on.
+      ValueError: the name is unknown, `num_validation` leaves nothing to train on, or
+        a text is to be normalised.
       TypeError: an option that the data set does not have.
 
     Example:
@@ -82,6 +89,13 @@ def load(
             f"{', '.join(_NORMALIZATIONS)}"
         )
     dataset = _load(name, directory, num_validation, options)
+    if dataset.of_tokens and normalization != "statistics":
+        raise ValueError(
+            f"normalization={normalization!r} of {name!r}; a text is not normalised"
+        )
+    if normalization == "half":
+        half = (0.5,) * len(dataset.mean)
+        return dataset._replace(mean=half, std=half)
     return dataset if normalization == "statistics" else _by_range(dataset)
 
 
@@ -91,15 +105,21 @@ def _load(
     num_validation: int,
     options: dict[str, Any],
 ) -> Dataset:
-    if name in _MADE:
+    if name in _WITH_OPTIONS:
         _check_options(name, options)
     elif options:
         raise TypeError(
             f"data set {name!r} has no options, but {', '.join(options)} came; only "
-            f"{', '.join(map(repr, _MADE))} have"
+            f"{', '.join(map(repr, _WITH_OPTIONS))} have"
         )
     if name == "synthetic":
         return synthetic(num_validation=num_validation, **options)
+    if name == "synthetic_text":
+        return synthetic_text(num_validation=num_validation, **options)
+    if name == "tiny_shakespeare":
+        return tiny_shakespeare(
+            directory=directory, num_validation=num_validation, **options
+        )
     if name in POINTS:
         return points(name, num_validation=num_validation, **options)
     if name == "digits":
@@ -170,8 +190,8 @@ def synthetic(
 
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
-    given = inspect.signature(_MADE[name]).parameters
-    allowed = set(given) - {"name", "num_validation"}
+    given = inspect.signature(_WITH_OPTIONS[name]).parameters
+    allowed = set(given) - {"name", "num_validation", "directory"}
     if unknown := sorted(set(options) - allowed):
         raise TypeError(
             f"data set {name!r} has no option {unknown[0]!r}; allowed are "
@@ -179,7 +199,7 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-_MADE = {"synthetic": synthetic, **dict.fromkeys(POINTS, points)}
+_WITH_OPTIONS = {"synthetic": synthetic, **_TEXTS, **dict.fromkeys(POINTS, points)}
 
 
 def _coarse_patterns(

@@ -1,9 +1,10 @@
-"""Networks as pure functions, written in Flax Linen: dense, convolutional, residual."""
+"""Networks as pure functions in Flax Linen: dense, convolutional, transformers."""
 
 from cmd_jax.models.autoencoder import AutoEncoder
 from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.conv8 import Conv8
-from cmd_jax.models.families import create
+from cmd_jax.models.decoder import Decoder
+from cmd_jax.models.families import OF_TOKENS, create
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.lenet import LeNet5, max_pool
 from cmd_jax.models.mlp import MLP
@@ -11,27 +12,34 @@ from cmd_jax.models.network import Network, from_linen
 from cmd_jax.models.one_rep import OneRep
 from cmd_jax.models.passages import Passage, advance, enter
 from cmd_jax.models.point_resnet import PointResNet
+from cmd_jax.models.pretrained_vit import Pretrained, read_vit
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
+from cmd_jax.models.vit import ViT
 
 __all__ = [
     "MLP",
+    "OF_TOKENS",
     "AutoEncoder",
     "BatchNorm",
     "Conv8",
+    "Decoder",
     "LeNet5",
     "Network",
     "OneRep",
     "Passage",
     "PointResNet",
+    "Pretrained",
     "ResNeXt50",
     "ResNet18",
     "ResNet110",
+    "ViT",
     "advance",
     "create",
     "enter",
     "fan_in_uniform",
     "from_linen",
     "max_pool",
+    "read_vit",
 ]

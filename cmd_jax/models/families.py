@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from cmd_jax.models.conv8 import Conv8
+from cmd_jax.models.decoder import Decoder
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
@@ -12,9 +13,13 @@ from cmd_jax.models.point_resnet import PointResNet
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
+from cmd_jax.models.vit import ViT
 from cmd_jax.spelling import did_you_mean
 
-_DENSE = {"mlp": MLP, "point_resnet": PointResNet}
+OF_TOKENS = ("decoder",)
+"""Networks whose inputs are texts; all others take images."""
+
+_DENSE = {"decoder": Decoder, "mlp": MLP, "point_resnet": PointResNet, "vit": ViT}
 _CONVOLUTIONAL = {
     "conv8": Conv8,
     "lenet5": LeNet5,
@@ -35,11 +40,14 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
         `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
         `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
-        `blocks_per_stage`, `step`) or `"resnext50"` (options `width`, `groups`,
-        `inner_relu`).
+        `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
+        `inner_relu`), `"vit"` (options `patch`, `hidden`, `depth`, `heads`,
+        `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`, `depth`,
+        `heads`, `context`).
       num_classes: outputs of the network.
       **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
-        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110` and `ResNeXt50`.
+        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `ViT` and
+        `Decoder`.
 
     Returns:
       The network's pure functions.

@@ -11,7 +11,9 @@ def test_says_which_families_convolve() -> None:
 
 
 def test_refuses_an_unknown_name_with_a_suggestion() -> None:
-    with pytest.raises(ValueError, match=r"did you mean 'lenet5'.*conv8, lenet5, mlp"):
+    with pytest.raises(
+        ValueError, match=r"did you mean 'lenet5'.*decoder, lenet5, mlp"
+    ):
         models.create("lenet", num_classes=10)
 
 
