@@ -10,6 +10,7 @@ samples    weights drawn for the correlation matrix (K)
 batch      examples of a mini-batch
 examples   examples of a data set
 classes    outputs of a classifier
+tokens     places of a sequence: characters of a text, patches of an image
 leaves     arrays of the parameters, in tree order
 steps      optimizer steps of a chunk
 seeds      replicas of a run

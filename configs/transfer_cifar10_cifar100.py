@@ -9,8 +9,7 @@ Command: python experiments/run.py --config transfer_cifar10_cifar100
   --config.branch.run=runs/transfer_cifar10_conv8-HASH
 Hardware: a GPU, for the paper's width; `:width=8` is a size for a CPU. Not run yet
 (scripts/prepare_data cifar100 first).
-The paper's table says 60 epochs, its text 30. It also crops at random sizes (8 to 100 %
-of the image); here images are shifted by up to four pixels and mirrored.
+The paper's table says 60 epochs, its text 30.
 """
 
 import pathlib

@@ -6,8 +6,8 @@ Paper: Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024
 Command: python experiments/run.py --config transfer_cifar10_conv8
 Hardware: a GPU, for the paper's width; `:width=8` is a size for a CPU. Not run yet
 (scripts/prepare_data cifar10 first).
-The paper also crops at random sizes (8 to 100 % of the image); here images are shifted
-by up to four pixels and mirrored.
+Images are padded by four pixels, cropped at random sizes (8 to 100 % of their area),
+resized, mirrored and normalised by ImageNet's mean and deviation, as in the paper.
 """
 
 from ml_collections import ConfigDict
@@ -22,7 +22,9 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.study = "transfer"
     config.data.name = "cifar10"
     config.data.num_validation = 5000
+    config.data.normalization = "imagenet"
     config.data.crop_padding = 4
+    config.data.crop_scale = (0.08, 1.0)
     config.data.flip = True
     config.model = ConfigDict({"name": "conv8", "width": options["width"]})
     config.optimizer.learning_rate = 0.05

@@ -1,4 +1,4 @@
-"""Test accuracy along a run: of its records, their reconstructions, its estimators.
+"""Test accuracy and loss along a run: of records, reconstructions and estimators.
 
 All are tested at the same records, and with statistics of BatchNorm that are gathered
 in the same way: re-estimated where a network has running ones.
@@ -10,13 +10,17 @@ import numpy as np
 from jaxtyping import Int, Int64
 from ml_collections import ConfigDict
 
-from cmd_jax import host, modes
+from cmd_jax import host, modes, processes, runs
+from cmd_jax.train import MetricsFile
 from cmd_jax.trajectory import StoredTrajectory
 from cmd_jax.types import Array, Params
 from experiments import embedding, progress, recording
 from experiments.group_training import Trained
 from experiments.programs import make_reestimate
 from experiments.setup import Setup
+
+Curves = dict[str, dict[str, np.ndarray]]
+"""By metric, "accuracy" and "loss", and by method: a number for each tested record."""
 
 _MAX_TESTED = 50  # records, evenly spaced among those where the run was evaluated
 
@@ -41,14 +45,16 @@ def curves(
     recorded: StoredTrajectory,
     decomposition: modes.Decomposition,
     trained: Trained,
-) -> dict[str, np.ndarray]:
-    """Test accuracies at `tested_records`, by method; the first is the network itself.
+    directory: runs.SeedDirectory,
+) -> Curves:
+    """The tests at `tested_records`; the first method is the network itself.
 
-    NaN where an estimator had not begun. Nothing where only a part of the weights was
-    recorded: such a record is no network.
+    NaN where an estimator had not begun; the losses of estimators are those that the
+    run has logged. Nothing where only a part of the weights was recorded: such a record
+    is no network.
     """
     if not recording.whole_network(setup.config.record):
-        return {}
+        return {"accuracy": {}, "loss": {}}
     records = tested_records(setup, recorded.steps)
     every = setup.config.eval.every_epochs * setup.steps_per_epoch
     evaluations = -(-recorded.steps[records] // every) - 1
@@ -56,10 +62,14 @@ def curves(
         network(setup.config): lambda record: recorded[record],
         "cmd": lambda record: modes.reconstruct(decomposition, record=record),
     }
-    estimated = {
-        name: accuracy[evaluations] for name, accuracy in trained.accuracy.items()
-    }
-    return test(setup, trained, sources, records) | estimated
+    found = test(setup, trained, sources, records)
+    rows = processes.from_primary(lambda: MetricsFile(directory.metrics).read())
+    tested = [row for row in rows if row["step"] and "test/loss" in row]
+    for name, accuracy in trained.accuracy.items():
+        losses = np.array([row.get(f"{name}/test/loss", np.nan) for row in tested])
+        found["accuracy"][name] = accuracy[evaluations]
+        found["loss"][name] = losses[evaluations]
+    return found
 
 
 def test(
@@ -67,20 +77,25 @@ def test(
     trained: Trained,
     sources: Mapping[str, Callable[[int], Params]],
     records: Int[np.ndarray, " tested"],
-) -> dict[str, np.ndarray]:
-    """The test accuracies of what each source gives for some records."""
+) -> Curves:
+    """The tests of what each source gives for some records."""
     evaluate, reestimate = setup.evaluations["test"], make_reestimate(setup)
 
-    def score(params: Params) -> Array:
-        return evaluate(params, reestimate(params, trained.state.state))["accuracy"]
+    def score(params: Params) -> dict[str, Array]:
+        return evaluate(params, reestimate(params, trained.state.state))
 
-    found: dict[str, list[float]] = {name: [] for name in sources}
+    rows: list[dict[str, dict[str, float]]] = []
     with progress.task("testing", len(records)) as advance:
         for done, record in enumerate(records, 1):
             tested = host.fetch(
                 {name: score(source(int(record))) for name, source in sources.items()}
             )
-            for name, accuracy in tested.items():
-                found[name].append(float(accuracy))
+            rows.append(tested)
             advance(done, "")
-    return {name: np.array(values) for name, values in found.items()}
+    return {
+        metric: {
+            name: np.array([float(row[name][metric]) for row in rows])
+            for name in sources
+        }
+        for metric in ("accuracy", "loss")
+    }

@@ -7,6 +7,7 @@ All of them are tested with running statistics re-estimated, where a network has
 for a record holds the weights only.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -90,14 +91,10 @@ def _finish_seed(
     null = modes.random_walk_null(recorded, **setup.config.modes, key=key)
     epochs = recorded.steps / setup.steps_per_epoch
     tested = accuracy.tested_records(setup, recorded.steps)
-    curves = accuracy.curves(setup, recorded, decomposition, trained)
-    curves |= subspace.curves(projected)
+    curves = accuracy.curves(setup, recorded, decomposition, trained, directory)
+    curves["accuracy"] |= subspace.curves(projected)
     results = {
-        "accuracy": {
-            name: float(values[-1])
-            for name, values in curves.items()
-            if np.isfinite(values[-1])
-        },
+        **{metric: _last(by_method) for metric, by_method in curves.items()},
         "statistics": statistics_used(setup),
         "correlation": decomposition.mean_correlation,
         "r_squared": decomposition.mean_r_squared,
@@ -114,7 +111,11 @@ def _finish_seed(
     arrays = {
         "epochs": epochs,
         "evaluated_epochs": epochs[tested],
-        **{f"accuracy_{name}": values for name, values in curves.items()},
+        **{
+            f"{metric}_{name}": values
+            for metric, by_method in curves.items()
+            for name, values in by_method.items()
+        },
         **_figure_arrays(recorded, decomposition),
         **embedding_page.arrays(setup, recorded.steps),
         **dynamics.compare(setup, recorded, decomposition, trained, tested),
@@ -125,6 +126,15 @@ def _finish_seed(
     with processes.together():
         if processes.is_primary():
             directory.finish(results, arrays)
+
+
+def _last(curves: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The numbers at the last record, of the methods that have one there."""
+    return {
+        name: float(values[-1])
+        for name, values in curves.items()
+        if np.isfinite(values[-1])
+    }
 
 
 def _figure_arrays(

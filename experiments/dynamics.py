@@ -58,7 +58,7 @@ def compare(
         arrays[f"error_{name}"] = _errors(found.at, recorded, tested)
         if modes_analysis.grid_side(setup):
             scores = accuracy.test(setup, trained, {name: found.at}, tested)
-            arrays[f"accuracy_{name}"] = scores[name]
+            arrays[f"accuracy_{name}"] = scores["accuracy"][name]
     return arrays
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 
 from cmd_jax import processes, runs, train, trees
-from experiments import branch, estimators, progress, recording
+from experiments import branch, estimators, pretrained, progress, recording
 from experiments.programs import initial_states, make_chunk
 from experiments.setup import Setup
 
@@ -38,6 +38,8 @@ def describe(setup: Setup, name: str, directory: runs.RunDirectory) -> None:
     )
     if setup.config.branch.run:
         rows += (("branch", branch.describe(setup.config)),)
+    if setup.config.branch.weights:
+        rows += (("weights", pretrained.describe(setup.config)),)
     for label, value in rows:
         progress.say(f"{label:<12}{value}")
 

@@ -2,7 +2,8 @@
 
 Everything is given back as arrays for the page. Networks are evaluated on at most
 `_MAX_EXAMPLES` examples of each set, on this process's first device, and on a grid
-whose size is fixed by that of the network: see `grid_side`.
+whose size is fixed by that of the network: see `grid_side`. Of a text an example is a
+window of it.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ Arrays = dict[str, np.ndarray]
 
 _CANDIDATES = (1, 2, 5, 10, 20, 50, 100)  # up to twice the config's M, which joins
 _MAX_EXAMPLES = 500  # of each set
+_MAX_TOKENS = 5000  # of each set, if it is a text
 _SIDES = {100_000: 17, 1_000_000: 11}  # of the grids, by the size of the network
 _MARGIN = 0.15  # of the plane beyond the path, as a share of its extent
 
@@ -119,22 +121,25 @@ def _length(recorded: StoredTrajectory) -> Arrays:
 
 
 def _panels(dataset: data.Dataset) -> dict[str, data.Examples]:
-    """The first examples of each set that the landscape has a panel for."""
-    labels = dataset.train.labels
+    """The first examples of each set that the landscape has a panel for.
+
+    A text has none for single classes: each window has tokens of many.
+    """
     held_out = "validation" if len(dataset.validation.labels) else "test"
     panels = {
         "training set": _first(dataset.train),
         f"{held_out} set": _first(getattr(dataset, held_out)),
     }
-    for number in (0, 1):
+    for number in () if dataset.of_tokens else (0, 1):
         name = f"class {number} of the training set"
-        panels[name] = _first(dataset.train, labels == number)
+        panels[name] = _first(dataset.train, dataset.train.labels == number)
     return panels
 
 
 def _first(examples: data.Examples, among: np.ndarray | bool = True) -> data.Examples:
-    chosen = np.flatnonzero(np.broadcast_to(among, examples.labels.shape))
-    chosen = chosen[:_MAX_EXAMPLES]
+    number, *tokens = examples.labels.shape
+    most = max(_MAX_TOKENS // tokens[0], 1) if tokens else _MAX_EXAMPLES
+    chosen = np.flatnonzero(np.broadcast_to(among, number))[:most]
     return data.Examples(examples.inputs[chosen], examples.labels[chosen])
 
 
@@ -158,6 +163,7 @@ def _evaluation(
         inputs = setup.preprocess(images, train=False)
         logits, _ = setup.network.apply(params, state, inputs, train=False)
         each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        each = each.reshape(len(images), -1).mean(axis=1)
         return jnp.matmul(shares, each, precision=jax.lax.Precision.HIGHEST)
 
     compiled = jit(losses)

@@ -1,5 +1,7 @@
 """The page of CMD, post-hoc and online, over a run's finished seeds."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from cmd_jax import runs
@@ -59,8 +61,13 @@ def _highlights(run: FinishedRun) -> list[tuple[str, str]]:
 
 def _accuracies(run: FinishedRun, method: str) -> np.ndarray:
     """Last test accuracies in per cent; empty if only a part was recorded."""
-    found = [result["accuracy"].get(method) for result in run.results]
-    return 100 * np.array([value for value in found if value is not None])
+    return 100 * _last(run, "accuracy", method)
+
+
+def _last(run: FinishedRun, metric: str, method: str) -> np.ndarray:
+    """The last test of every seed that has one; older runs kept no losses."""
+    found = [result.get(metric, {}).get(method) for result in run.results]
+    return np.array([value for value in found if value is not None])
 
 
 def _accuracy(run: FinishedRun) -> Section:
@@ -73,13 +80,15 @@ def _accuracy(run: FinishedRun) -> Section:
         )
     epochs = run.arrays[0]["evaluated_epochs"]
     tested = {key: name for key, name in METHODS.items() if _accuracies(run, key).size}
-    curves = {
-        name: np.stack([seed[f"accuracy_{key}"] for seed in run.arrays])
-        for key, name in tested.items()
-    }
     paper = run.document["config"]["paper"]
     rows = [
-        [name, _options(run, key), mean_std(_accuracies(run, key)), paper.get(name)]
+        [
+            name,
+            _options(run, key),
+            mean_std(_accuracies(run, key)),
+            paper.get(name),
+            mean_std(_last(run, "loss", key), digits=3),
+        ]
         for key, name in tested.items()
     ]
     return Section(
@@ -91,18 +100,39 @@ def _accuracy(run: FinishedRun) -> Section:
         "warm-up and continued with each record, before which it has no estimate. "
         "Post-hoc CMD replaces every weight by its fit to its mode's reference over "
         "the whole run: it describes the training, and filters it. Statistics of "
-        f"BatchNorm, in all of them: {run.results[0]['statistics']}.",
-        [Figure("Test accuracy by epoch.", figures.accuracy(epochs, curves))],
+        f"BatchNorm, in all of them: {run.results[0]['statistics']}. Accuracy and loss "
+        "are means over all labels; of a text every token has one, the next.",
+        _curves(run, epochs, tested),
         [
             Table(
                 f"Test accuracy: per cent at the last record, epoch {epochs[-1]:g}, "
                 "mean ± standard deviation (seeds); the paper's number is for its own "
                 "number of epochs",
-                ["method", "settings", "test accuracy (%)", "paper"],
+                ["method", "settings", "test accuracy (%)", "paper", "loss (nats)"],
                 rows,
             )
         ],
     )
+
+
+def _curves(
+    run: FinishedRun, epochs: np.ndarray, tested: Mapping[str, str]
+) -> list[Figure]:
+    """Test accuracy by epoch, and the loss of those that have one."""
+    draw = {"accuracy": figures.accuracy, "loss": figures.loss}
+    found = {
+        metric: {
+            name: np.stack([seed[f"{metric}_{key}"] for seed in run.arrays])
+            for key, name in tested.items()
+            if all(f"{metric}_{key}" in seed for seed in run.arrays)
+        }
+        for metric in draw
+    }
+    return [
+        Figure(f"Test {metric} by epoch.", draw[metric](epochs, curves))
+        for metric, curves in found.items()
+        if curves
+    ]
 
 
 def _options(run: FinishedRun, method: str) -> str:

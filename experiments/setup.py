@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, embedding, recording
+from experiments import branch, embedding, pretrained, progress, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -23,11 +23,13 @@ Wrap = Callable[
 ]
 """What a study makes of a network and its objective."""
 
+_AUGMENTING = ("crop_padding", "crop_scale", "image_size", "flip")  # of config.data
+
 
 class Setup(NamedTuple):
     """A config, resolved and checked: everything that training needs.
 
-    `preprocess(images, *, train, key)` makes inputs of uint8 images; `initial(key)` is
+    `preprocess(images, *, train, key)` makes inputs of stored ones; `initial(key)` is
     a seed's state before the first step, and `template` its shapes and shardings;
     `mesh` is None for one device; `subset` draws the examples that a seed trains on,
     None for all.
@@ -76,12 +78,13 @@ def prepare(
     """
     check_config(config, study)
     loading = config.data.to_dict()
-    crop_padding, flip = loading.pop("crop_padding"), loading.pop("flip")
+    augmenting = {name: loading.pop(name) for name in _AUGMENTING}
     del loading["placement"]
     mesh = choose_mesh(config.train)
-    dataset = data.load(**loading, directory=data_directory)
+    dataset = data.load(**loading, directory=data_directory, task=progress.task)
     placement = choose_placement(config, dataset.train)
     network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
+    _check_kind(config, dataset)
     network, objective = wrap(network, train.cross_entropy(network))
     subset = draw(dataset)
     num_examples = len(dataset.train.labels) if subset is None else subset.size
@@ -91,7 +94,8 @@ def prepare(
         config.record, steps_per_epoch=steps_per_epoch, num_steps=num_steps
     )
     optimizer = make_optimizer(config, steps_per_epoch, num_steps)
-    preprocess = data.augmenter(dataset, crop_padding=crop_padding, flip=flip)
+    with about("config.data"):
+        preprocess = data.augmenter(dataset, **augmenting)
 
     def initial(key: Key) -> train.TrainState:
         inputs = preprocess(dataset.train.inputs[:1])
@@ -117,8 +121,21 @@ def prepare(
     )
     _check_size(setup)
     setup = with_dispatch(setup, _choose_dispatch(config, network, placement))
-    resolved = branch.resolve(config, setup.seeds, setup.template.params)
+    params = setup.template.params
+    resolved = pretrained.resolve(config, params)
+    resolved = branch.resolve(resolved, setup.seeds, params)
     return setup._replace(config=resolved)
+
+
+def _check_kind(config: ConfigDict, dataset: data.Dataset) -> None:
+    """Refuses a text for a network that takes images, and images for one of texts."""
+    if dataset.of_tokens != (config.model.name in models.OF_TOKENS):
+        kind, rule = ("a text", "") if dataset.of_tokens else ("no text", "not ")
+        raise ValueError(
+            f"config.model.name is {config.model.name!r} and {dataset.name!r} is "
+            f"{kind}: allowed are models that are {rule}among "
+            f"{', '.join(models.OF_TOKENS)}, which take texts"
+        )
 
 
 def with_dispatch(setup: Setup, dispatch: str) -> Setup:

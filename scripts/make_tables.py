@@ -137,6 +137,8 @@ def _rows_of(entry: Entry, rows: Sequence[Row]) -> list[Row]:
     variant = entry.variant
     if isinstance(variant, int):
         variant = sweep_variant(entry.config, variant)
+    if variant.endswith("*"):
+        return [row for row in rows if row.variant.startswith(variant[:-1])]
     return [row for row in rows if row.variant == variant]
 
 

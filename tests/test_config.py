@@ -62,6 +62,18 @@ def test_the_hash_holds_what_changes_the_numbers():
     assert configs.digest(config) != base
 
 
+@pytest.mark.parametrize(
+    ("field", "on"), [("crop_scale", (0.5, 1.0)), ("image_size", 8)]
+)
+def test_a_field_that_came_later_is_hashed_where_it_is_on(field, on):
+    config = configs.defaults()
+    base = configs.digest(config)
+    config.data[field] = on
+    assert configs.digest(config) != base
+    del config.data[field]  # as a run of before has it
+    assert configs.digest(config) == base
+
+
 def test_the_hash_does_not_depend_on_the_process(repository):
     program = "from cmd_jax import config as c; print(c.digest(c.defaults()))"
     found = {

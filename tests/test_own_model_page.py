@@ -16,7 +16,7 @@ def test_the_examples_run(text, capsys):
     for block in blocks:
         exec(compile(block, "own_model.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
-    assert printed == ["[0 1 2 3 4]", "30 11", "80 5"]
+    assert printed == ["[0 1 2 3 4]", "30 11", "80 5", "(5, 16, 15)"]
     recorded = names["Trajectory"].open(names["folder"] / "classifier")
     assert set(recorded.template) == {"Dense_0", "Dense_1"}
 

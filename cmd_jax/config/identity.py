@@ -17,10 +17,15 @@ _NOT_HASHED = (
     ("log",),
     ("paper",),
     ("quick",),
-    # Of a branch the source's hash, step and seed count, wherever its directory lies.
+    # Of a branch the source's hash, step and seed count, wherever its directory lies;
+    # of a file of weights its checksum.
     ("branch", "run"),
     ("branch", "record"),
+    ("branch", "weights"),
 )
+
+# Of fields that came later: where they are off, a run keeps the name that it had.
+_OFF = {("data", "crop_scale"): [], ("data", "image_size"): 0}
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
@@ -72,13 +77,17 @@ def differences(values: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
 def _hashed(values: dict[str, Any]) -> dict[str, Any]:
     """A copy of a config's values without what does not change its numbers."""
     values = copy.deepcopy(values)
-    if not values.get("branch", {}).get("run"):
+    branch = values.get("branch", {})
+    if not (branch.get("run") or branch.get("weights")):
         values.pop("branch", None)
     for *parents, last in _NOT_HASHED:
         block = values
         for name in parents:
             block = block.get(name, {})
         block.pop(last, None)
+    for (name, field), off in _OFF.items():
+        if values.get(name, {}).get(field) == off:
+            del values[name][field]
     return values
 
 

@@ -1,10 +1,13 @@
 """Augmentation on the device: random crop, horizontal flip, normalisation (section 7).
 
+Crops of random size and resized images are in `cmd_jax.data.resizing`.
+
 Images stay uint8 until they are normalised: a quarter of the memory traffic of float32.
 """
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from cmd_jax.data.dataset import Dataset
+from cmd_jax.data.resizing import centre_resize, random_resized_crop
 from cmd_jax.rng import stream
 from cmd_jax.types import Array, ArrayLike, Key
 
@@ -92,14 +96,18 @@ def random_crop(
     if padding < 0:
         raise ValueError(f"padding={padding}; allowed is at least 0 pixels")
     batch, *window = images.shape
-    border = (padding, padding)
-    padded = jnp.pad(images, ((0, 0), border, border, (0, 0)))
+    padded = _pad(images, padding)
     offsets = jax.random.randint(key, (batch, 2), 0, 2 * padding + 1)
 
     def cut(image: Array, offset: Array) -> Array:
         return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), window)
 
     return jax.vmap(cut)(padded, offsets)
+
+
+def _pad(images: ArrayLike, padding: int) -> Array:
+    border = (padding, padding)
+    return jnp.pad(images, ((0, 0), border, border, (0, 0)))
 
 
 @jax.jit
@@ -127,13 +135,24 @@ def random_flip(
 
 
 def augmenter(
-    dataset: Dataset, *, crop_padding: int = 0, flip: bool = False
+    dataset: Dataset,
+    *,
+    crop_padding: int = 0,
+    crop_scale: tuple[float, ...] = (),
+    image_size: int = 0,
+    flip: bool = False,
 ) -> Callable[..., Array]:
     """What turns stored images into inputs of a network, in training and evaluation.
+
+    Windows of a text are inputs as they are stored: the numbers of their tokens.
 
     Args:
       dataset: its mean and standard deviation normalise the images.
       crop_padding: random crop after padding by that many pixels; 0 leaves it out.
+      crop_scale: the crop takes windows of such shares of the (padded) image's area
+        and resizes them, as `random_resized_crop`; () leaves them their size.
+      image_size: side of the inputs, in pixels; other images, and those that are not
+        cropped at random, are resized as by `centre_resize`. 0 leaves them their size.
       flip: whether to mirror images at random.
 
     Returns:
@@ -142,7 +161,8 @@ def augmenter(
       and need the `key` then.
 
     Raises:
-      ValueError: `crop_padding` is negative or above an image's side; or
+      ValueError: `crop_padding` is negative or above an image's side; `crop_scale` or
+        `image_size` is not allowed, or given for points; a text is to be augmented; or
         `preprocess` augments without a key.
 
     Example:
@@ -154,30 +174,88 @@ def augmenter(
       >>> inputs.shape, str(inputs.dtype)
       ((1437, 8, 8, 1), 'float32')
     """
+    if dataset.of_tokens:
+        return _as_stored(
+            dataset,
+            crop_padding=crop_padding,
+            crop_scale=crop_scale,
+            image_size=image_size,
+            flip=flip,
+        )
     side = min(dataset.train.inputs.shape[1:3])
     if not 0 <= crop_padding <= side:
         raise ValueError(
             f"crop_padding={crop_padding}; allowed are 0 to {side} pixels, the side of "
             "an image"
         )
+    _check_resizing(dataset, crop_scale, image_size)
+    resized = image_size or (side if crop_scale else 0)
 
     def preprocess(
         images: Stored,
         *,
         train: bool = False,
         key: Key | None = None,
-    ) -> Float[Array, "batch height width channels"]:
-        if train and (crop_padding or flip):
+    ) -> Float[Array, "batch _ _ channels"]:
+        if train and (crop_padding or crop_scale or flip):
             images = _augment(images, key)
+        elif resized:
+            images = centre_resize(images, resized)
         return normalize(images, dataset.mean, dataset.std)
 
     def _augment(images: ArrayLike, key: Key | None) -> ArrayLike:
         if key is None:
             raise ValueError("key=None; random crop and flip need a key in training")
-        if crop_padding:
-            images = random_crop(images, crop_padding, key=stream(key, "crop"))
-        if flip:
-            images = random_flip(images, key=stream(key, "flip"))
-        return images
+        images = _crop(images, stream(key, "crop"))
+        return random_flip(images, key=stream(key, "flip")) if flip else images
+
+    def _crop(images: ArrayLike, key: Key) -> ArrayLike:
+        if crop_scale:
+            padded = _pad(images, crop_padding)
+            return random_resized_crop(padded, resized, scale=crop_scale, key=key)
+        if resized:
+            images = centre_resize(images, resized)
+        return random_crop(images, crop_padding, key=key) if crop_padding else images
+
+    return preprocess
+
+
+def _check_resizing(
+    dataset: Dataset, crop_scale: tuple[float, ...], image_size: int
+) -> None:
+    if image_size < 0:
+        raise ValueError(
+            f"image_size={image_size}; allowed are a number of pixels, and 0 to leave "
+            "images their size"
+        )
+    if crop_scale and not (
+        len(crop_scale) == 2 and 0 < crop_scale[0] <= crop_scale[1] <= 1
+    ):
+        raise ValueError(
+            f"crop_scale={crop_scale}; allowed are two shares of an image's area, as "
+            "(0.08, 1.0), and () to leave windows their size"
+        )
+    if (crop_scale or image_size) and dataset.train.inputs.dtype != np.uint8:
+        raise ValueError(
+            f"crop_scale={crop_scale} and image_size={image_size}; data set "
+            f"{dataset.name!r} has points, which cannot be resized"
+        )
+
+
+def _as_stored(dataset: Dataset, **options: Any) -> Callable[..., Array]:
+    if any(options.values()):
+        raise ValueError(
+            f"{options} of {dataset.name!r}; allowed are 0, (), 0 and False: a text is "
+            "not augmented"
+        )
+
+    def preprocess(
+        tokens: UInt8[ArrayLike, "batch tokens"],
+        *,
+        train: bool = False,
+        key: Key | None = None,
+    ) -> UInt8[Array, "batch tokens"]:
+        del train, key
+        return jnp.asarray(tokens)
 
     return preprocess

@@ -1,4 +1,4 @@
-"""A data set: three splits of images or points on the host, and their statistics."""
+"""A data set: three splits of images, points or texts on the host, with statistics."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,21 @@ from cmd_jax.rng import stream
 
 
 class Examples(NamedTuple):
-    """Images with their labels, on the host.
+    """Images, or windows of a text, with their labels, on the host.
 
     Attributes:
-      inputs: uint8 [examples, height, width, channels]; float32 for points.
-      labels: int32 [examples], in 0 ... classes - 1.
+      inputs: uint8 [examples, height, width, channels]; float32 for points; uint8
+        [examples, tokens] for texts.
+      labels: int32 [examples], in 0 ... classes - 1; of texts [examples, tokens], one
+        for each token.
     """
 
     inputs: (
         UInt8[np.ndarray, "examples height width channels"]
         | Float32[np.ndarray, "examples height width channels"]
+        | UInt8[np.ndarray, "examples tokens"]
     )
-    labels: Int[np.ndarray, " examples"]
+    labels: Int[np.ndarray, "examples *tokens"]
 
 
 class Dataset(NamedTuple):
@@ -35,7 +38,7 @@ class Dataset(NamedTuple):
       test: the test set.
       num_classes: number of classes.
       mean: mean of each channel over `train`, with pixels scaled to 0 ... 1; 0 for
-        points, which are taken as they are.
+        points, which are taken as they are; tokens have no channels.
       std: standard deviation of each channel over `train`, likewise; 1 for a channel
         that never varies, and for points.
     """
@@ -48,6 +51,11 @@ class Dataset(NamedTuple):
     num_classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether the examples are windows of a text, with a label for each token."""
+        return self.train.inputs.ndim == 2
 
 
 def hold_out(examples: Examples, num_validation: int) -> tuple[Examples, Examples]:

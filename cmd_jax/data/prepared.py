@@ -1,6 +1,6 @@
-"""Image data sets that TensorFlow Datasets prepared, read as arrays without TensorFlow.
+"""Data sets that TensorFlow Datasets prepared, read without TensorFlow.
 
-Decoding all of CIFAR-10 takes seconds, so the arrays are cached in the user's cache
+Decoding all images of CIFAR-10 takes seconds, so arrays are cached in the user's cache
 folder, under a key made of the source's folder, version and files: a source that was
 moved, changed or prepared again is decoded again, and one that is gone is an error.
 """
@@ -50,6 +50,20 @@ def read(name: str, directory: str | os.PathLike[str] | None = None) -> Prepared
         splits = {split: _decode(folder, split) for split in ("train", "test")}
         _write_cache(cache, splits)
     return Prepared(folder, splits["train"], splits["test"], num_classes)
+
+
+def read_texts(
+    name: str, directory: str | os.PathLike[str] | None = None
+) -> tuple[Path, dict[str, str]]:
+    """Reads the texts of a prepared data set: its folder, and the text of each split.
+
+    The arguments and errors are those of `read`.
+    """
+    folder = find(name, directory)
+    return folder, {
+        split: "".join(part["text"].decode() for part in _stored(folder, split))
+        for split in ("train", "validation", "test")
+    }
 
 
 def search_folders(directory: str | os.PathLike[str] | None = None) -> tuple[Path, ...]:
@@ -120,13 +134,17 @@ def _fingerprint(folder: Path) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _decode(folder: Path, split: str) -> Examples:
+def _stored(folder: Path, split: str) -> list[dict[str, Any]]:
     # Imported here: it takes seconds, and a cached data set does not need it.
     import tensorflow_datasets as tfds
 
     builder: Any = tfds.builder_from_directory(folder)
     source = builder.as_data_source(split)
-    examples = source.__getitems__(range(len(source)))  # far faster than one by one
+    return source.__getitems__(range(len(source)))  # far faster than one by one
+
+
+def _decode(folder: Path, split: str) -> Examples:
+    examples = _stored(folder, split)
     return Examples(
         np.stack([example["image"] for example in examples]),
         np.array([example["label"] for example in examples], np.int32),

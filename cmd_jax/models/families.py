@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from cmd_jax.models.conv8 import Conv8
+from cmd_jax.models.decoder import Decoder
 from cmd_jax.models.googlenet import GoogLeNet
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
@@ -14,10 +15,14 @@ from cmd_jax.models.pre_resnet import PreResNet
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
+from cmd_jax.models.vit import ViT
 from cmd_jax.models.wide_resnet import WideResNet
 from cmd_jax.spelling import did_you_mean
 
-_DENSE = {"mlp": MLP, "point_resnet": PointResNet}
+OF_TOKENS = ("decoder",)
+"""Networks whose inputs are texts; all others take images."""
+
+_DENSE = {"decoder": Decoder, "mlp": MLP, "point_resnet": PointResNet, "vit": ViT}
 _CONVOLUTIONAL = {
     "conv8": Conv8,
     "googlenet": GoogLeNet,
@@ -38,17 +43,19 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     Args:
       name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
         `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
-        `width`, `statistics`, `dtype`, `remat`), `"point_resnet"` (options
+        `width`, `statistics`, `dtype`, `stem`, `remat`), `"point_resnet"` (options
         `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`, `stacked`), `"resnet110"` (options `width`,
+        `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
         `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
         `inner_relu`), `"wide_resnet"` (options `depth`, `width`, `dropout`,
-        `statistics`), `"pre_resnet"` or `"googlenet"` (options `width`,
-        `blocks_per_stage`, `statistics`).
+        `statistics`), `"pre_resnet"` and `"googlenet"` (options `width`,
+        `blocks_per_stage`, `statistics`), `"vit"` (options `patch`, `hidden`, `depth`,
+        `heads`, `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`,
+        `depth`, `heads`, `context`).
       num_classes: outputs of the network.
       **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
         `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `WideResNet`,
-        `PreResNet` and `GoogLeNet`.
+        `PreResNet`, `GoogLeNet`, `ViT` and `Decoder`.
 
     Returns:
       The network's pure functions.

@@ -21,11 +21,11 @@ class Network(NamedTuple):
 
     Attributes:
       init: `init(key, inputs) -> (params, state)`; only the shape and dtype of `inputs`
-        (float32, [batch, height, width, channels]) matter.
+        (float32 [batch, height, width, channels], or integers [batch, tokens]) matter.
       apply: `apply(params, state, inputs, *, train=False, key=None) -> (logits, state)`
-        with float32 logits [batch, classes]. `state` holds what is carried beside the
-        parameters (BatchNorm statistics) and changes only where `train` is true; `key`
-        feeds dropout.
+        with float32 logits [batch, classes], or [batch, tokens, classes] of tokens.
+        `state` holds what is carried beside the parameters (BatchNorm statistics) and
+        changes only where `train` is true; `key` feeds dropout.
       convolutional: whether the network convolves, which decides how its training steps
         are dispatched on a CPU.
       update_statistics: `update_statistics(params, state, inputs, weight, *, key=None)

@@ -1,9 +1,11 @@
-"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1; section 7).
+"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1), and for large.
 
 A 3 x 3 stem without pooling, four stages of two basic blocks with 64-128-256-512
 channels, the last three halving the image, mean over the image, one dense layer: 11 173
 962 trainable parameters with 10 classes. Convolutions have no bias; BatchNorm follows
-each, also in the 1 x 1 shortcuts where the shape changes.
+each, also in the 1 x 1 shortcuts where the shape changes. The stem of ImageNet's
+ResNet18 is a 7 x 7 convolution and max-pooling, which make a quarter of the image's
+side: 11 689 512 parameters with 1 000 classes.
 """
 
 import functools
@@ -14,9 +16,11 @@ from jaxtyping import Float
 
 from cmd_jax.models.batch_norm import BatchNorm, check_statistics
 from cmd_jax.models.layers import conv, dense
+from cmd_jax.models.pooling import overlapping_max_pool
 from cmd_jax.types import Array
 
 _DTYPES = ("float32", "bfloat16")
+_STEMS = ("small", "imagenet")
 _STAGES = 4
 _BLOCKS_PER_STAGE = 2
 
@@ -31,6 +35,8 @@ class ResNet18(nn.Module):
       dtype: what is computed in, `"float32"` or `"bfloat16"`; parameters, statistics
         and logits are float32 in any case. bfloat16 is for accelerators: a CPU gives
         the same numbers, slower.
+      stem: what comes before the blocks: `"small"`, a 3 x 3 convolution, or
+        `"imagenet"`, one of 7 x 7 with stride 2, and 3 x 3 max-pooling with stride 2.
       remat: whether a block's maps are computed again in the backward pass and not
         kept, which saves memory and costs a forward pass.
 
@@ -56,6 +62,7 @@ class ResNet18(nn.Module):
     width: int = 64
     statistics: str = "batch"
     dtype: str = "float32"
+    stem: str = "small"
     remat: bool = False
 
     def __post_init__(self) -> None:
@@ -63,10 +70,12 @@ class ResNet18(nn.Module):
         if self.width < 1:
             raise ValueError(f"width={self.width}; allowed is at least 1")
         check_statistics(self.statistics)
-        if self.dtype not in _DTYPES:
-            raise ValueError(
-                f"dtype={self.dtype!r}; allowed are " + " and ".join(map(repr, _DTYPES))
-            )
+        for name, allowed in (("dtype", _DTYPES), ("stem", _STEMS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}; allowed are "
+                    + " and ".join(map(repr, allowed))
+                )
 
     @nn.compact
     def __call__(
@@ -74,8 +83,19 @@ class ResNet18(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
         block = nn.remat(_Block, static_argnums=(2,)) if self.remat else _Block
-        x = conv(inputs, self.width, dtype=self.dtype, name="conv")
+        large = self.stem == "imagenet"
+        kernel, stride = (7, 2) if large else (3, 1)
+        x = conv(
+            inputs,
+            self.width,
+            kernel=kernel,
+            stride=stride,
+            dtype=self.dtype,
+            name="conv",
+        )
         x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
+        if large:
+            x = overlapping_max_pool(x, stride=2)
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(

@@ -1,17 +1,16 @@
 """Figures of a post-hoc decomposition: SVG images drawn from plain arrays.
 
 The model is w_i(t) ≈ a_i r_c(i)(t) + b_i. Here are the figures of what happens over the
-records: the accuracy, the references r, the fit of single weights, and R² beside what
-chance gives; those of the partition c(i), of the number of modes and of the landscape
-over two references come from the files of figures beside this one.
+records: the references r, the fit of single weights, and R² beside what chance gives;
+those of accuracy and loss, of the partition c(i), of the number of modes and of the
+landscape over two references come from the files of figures beside this one.
 
 References:
   Brokman et al., "Enhancing Neural Training via a Correlated Dynamics Model",
   ICLR 2024.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Integer, Num
@@ -27,9 +26,9 @@ from cmd_jax.figures import (
     draw,
     grid_of_panels,
     legend_above,
-    plot_mean,
 )
 from cmd_jax.modes.choice_figures import num_modes
+from cmd_jax.modes.curve_figures import accuracy, loss
 from cmd_jax.modes.embedding_figures import accuracy_by_share, embedding
 from cmd_jax.modes.landscape_figures import landscape
 from cmd_jax.modes.partition_figures import correlation, spread
@@ -42,6 +41,7 @@ __all__ = [
     "embedding",
     "fits",
     "landscape",
+    "loss",
     "num_modes",
     "profiles",
     "r_squared",
@@ -49,50 +49,8 @@ __all__ = [
 ]
 
 _BLUE, _ORANGE = PALETTE[:2]
-# The plain run in grey, what is compared with it in colours that are not.
-_LINES = (MUTED, *PALETTE[:3], *PALETTE[4:])
 _MAX_PANELS = 20
 _MAX_DOTS = 60  # longer histories are lines: small files, and dots would touch
-
-
-def accuracy(
-    epochs: Num[ArrayLike, "records"],
-    curves: Mapping[str, Float[ArrayLike, "seeds records"]],
-) -> bytes:
-    """Accuracy by epoch of several methods, all of it and the second half again.
-
-    Lines are means over the seeds, bands one standard deviation. The first epochs set
-    the scale of the left panel; the right one shows the difference between the methods.
-
-    Args:
-      epochs: the epoch of each record.
-      curves: for each method its accuracies, fractions between 0 and 1; the first
-        is the plain run, drawn in grey.
-
-    Returns:
-      An SVG image.
-
-    Example:
-      >>> import numpy as np
-      >>> from cmd_jax.modes import figures
-      >>> sgd, fit = np.array([[0.5, 0.8]]), np.array([[0.5, 0.9]])
-      >>> image = figures.accuracy(np.arange(2), {"SGD": sgd, "post-hoc CMD": fit})
-    """
-    epochs = np.asarray(epochs)
-
-    def plot(figure: Figure) -> None:
-        whole, late = figure.subplots(1, 2)
-        for axes, start in ((whole, 0), (late, len(epochs) // 2)):
-            for color, (name, values) in zip(cycle(_LINES), curves.items()):
-                percent = 100 * np.asarray(values)[:, start:]
-                plot_mean(axes, epochs[start:], percent, color=color, label=name)
-            axes.set_xlabel("epoch")
-            axes.locator_params(axis="x", integer=True)
-        whole.set(ylabel="accuracy (%)", title="whole training")
-        late.set_title("second half")
-        legend_above(figure, whole)
-
-    return draw(plot, height=3.3)
 
 
 def profiles(

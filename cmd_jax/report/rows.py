@@ -27,9 +27,9 @@ class Row(NamedTuple):
       seed: of the run.
       method: whose network, as in `results.json`: "sgd", "ema", "online", ...; in a
         phase diagram which point, "m=8".
-      metric: "accuracy" on the test set, "r_squared", "correlation", or what a study
-        gives among its results as `measures`.
-      value: as measured, a fraction.
+      metric: "accuracy" and "loss" on the test set, "r_squared", "correlation", or what
+        a study gives among its results as `measures`.
+      value: as measured: a fraction; nats of a loss.
       statistics: what BatchNorm used.
       epochs: of the training; 0 where there are none.
       command: that started the run, or resumed it last.
@@ -133,18 +133,21 @@ def _rows(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
-    """Accuracies, what a study gives as `measures[method][metric]`, or CMD's fit."""
-    by_method = results.get("accuracy", {})
-    accuracy = {(method, "accuracy"): value for method, value in by_method.items()}
+    """Tests, and what a study gives as `measures[method][metric]`, or CMD's fit."""
+    tests = {
+        (method, metric): value
+        for metric in ("accuracy", "loss")
+        for method, value in results.get(metric, {}).items()
+    }
     if "measures" in results:
-        return accuracy | {
+        return tests | {
             (method, metric): value
             for method, measured in results["measures"].items()
             for metric, value in measured.items()
         }
     fit = {("cmd", name): results[name] for name in ("r_squared", "correlation")}
     null = {("null", name): results[f"null_{name}"] for _, name in fit}
-    return accuracy | fit | null
+    return tests | fit | null
 
 
 def _hardware(environment: Mapping[str, Any]) -> str:

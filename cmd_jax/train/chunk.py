@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from cmd_jax import rng, sharding
 from cmd_jax.data import Examples, Subset
@@ -33,7 +33,7 @@ from cmd_jax.types import Array, Key
 
 States = tuple[TrainState, ...]
 Metrics = dict[str, Float[Array, " steps"]]
-Preprocess = Callable[[Array, Key], Float[Array, "batch height width channels"]]
+Preprocess = Callable[[Array, Key], Shaped[Array, "batch *features"]]
 
 
 @runtime_checkable
@@ -97,7 +97,7 @@ def make_chunk(
       objective: (params, state, batch, key) -> (loss, (state, aux)).
       optimizer: an Optax transformation.
       examples: the training set.
-      preprocess: (stored images, key) -> float32 inputs, in training mode.
+      preprocess: (stored inputs, key) -> inputs of the network, in training mode.
       batch_size: examples of a step; the remainder of an epoch is left out.
       max_steps: the longest chunk; the length of the metrics' buffers.
       dispatch: "scan" or "step".

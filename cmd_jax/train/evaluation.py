@@ -42,7 +42,7 @@ def make_evaluate(
 
     Returns:
       `evaluate(params, state) -> {"loss", "accuracy"}`: device scalars, the mean
-      cross-entropy in nats and the fraction of right answers.
+      cross-entropy in nats and the fraction of right answers, over all labels.
     """
     data = place((examples.inputs, examples.labels), mesh)
     num_examples = examples.labels.shape[0]
@@ -85,7 +85,7 @@ def make_evaluate(
 
     def evaluate(params: Params, state: PyTree) -> dict[str, Array]:
         params, state = place((params, state), mesh)
-        loss, correct = total(params, state, data) / num_examples
+        loss, correct = total(params, state, data) / examples.labels.size
         return {"loss": loss, "accuracy": correct}
 
     return evaluate

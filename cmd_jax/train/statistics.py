@@ -23,7 +23,7 @@ Reestimate = Callable[[Params, PyTree], PyTree]
 
 def make_reestimate(
     network: Network,
-    images: Shaped[ArrayLike, "examples height width channels"],
+    images: Shaped[ArrayLike, "examples *features"],
     *,
     preprocess: Callable[[Array], Array],
     batch_size: int,

@@ -1,6 +1,6 @@
 """Recording, storing and reading the history of a network's parameters."""
 
-from cmd_jax.trajectory.array_files import write_safetensors
+from cmd_jax.checkpoints import write_safetensors
 from cmd_jax.trajectory.estimator import Estimator, check_finite, check_params
 from cmd_jax.trajectory.foreign import convert
 from cmd_jax.trajectory.geometry import PrincipalPlane, path_length, principal_plane

@@ -19,10 +19,14 @@ import jax
 import numpy as np
 
 from cmd_jax import trees
-from cmd_jax.checkpoints import checkpoints_in, read_checkpoint
+from cmd_jax.checkpoints import (
+    checkpoints_in,
+    read_checkpoint,
+    read_npz,
+    read_safetensors,
+)
 from cmd_jax.files import Path
 from cmd_jax.trajectory import store
-from cmd_jax.trajectory.array_files import read_npz, read_safetensors
 from cmd_jax.trajectory.layout import check_leaves, make_layout
 from cmd_jax.trajectory.selection import leaf_indices
 from cmd_jax.trajectory.stored import StoredTrajectory, open_stored

@@ -11,30 +11,6 @@ from benchmark_cases.case import Case, Work
 from cmd_jax import models, transfer
 
 
-class Transformer(nn.Module):
-    """A vision transformer of the shape of ViT-B/16: 86 M parameters."""
-
-    depth: int = 12
-    width: int = 768
-    num_heads: int = 12
-    patch: int = 16
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """Logits of a batch of images."""
-        size, zeros = (self.patch, self.patch), nn.initializers.zeros
-        x = nn.Conv(self.width, size, strides=size, name="patches")(images)
-        x = x.reshape(len(x), -1, self.width)
-        token = self.param("token", zeros, (1, 1, self.width))
-        x = jnp.concatenate([jnp.broadcast_to(token, (len(x), 1, self.width)), x], 1)
-        x = x + self.param("positions", zeros, (1, *x.shape[1:]))
-        for _ in range(self.depth):
-            x = x + nn.MultiHeadDotProductAttention(self.num_heads)(nn.LayerNorm()(x))
-            hidden = nn.gelu(nn.Dense(4 * self.width)(nn.LayerNorm()(x)))
-            x = x + nn.Dense(self.width)(hidden)
-        return nn.Dense(1000, name="head")(nn.LayerNorm()(x)[:, 0])
-
-
 def reading(module: nn.Module, image_size: int, num_groups: int, limit: float) -> Work:
     """Tracing the network and finding its groups, against a limit in seconds."""
     images = jax.ShapeDtypeStruct((2, image_size, image_size, 3), jnp.float32)
@@ -73,8 +49,8 @@ CASES = (
     ),
     _case(
         "groups_transformer",
-        "a transformer of the shape of ViT-B",
+        "ViT-B/16",
         3,
-        lambda: reading(Transformer(), 224, 49, 3),
+        lambda: reading(models.ViT(1000), 224, 49, 3),
     ),
 )

@@ -88,6 +88,48 @@ def test_augmenter_without_augmentation_needs_no_key() -> None:
     np.testing.assert_array_equal(trained, preprocess(dataset.train.inputs))
 
 
+@pytest.mark.parametrize("image_size", [0, 12])
+def test_augmenter_crops_at_random_sizes_and_tests_at_the_same_size(image_size) -> None:
+    dataset = data.synthetic(shape=(8, 10, 3), num_train=20)
+    preprocess = data.augmenter(
+        dataset, crop_padding=2, crop_scale=(0.08, 1.0), image_size=image_size
+    )
+    key = jax.random.key(0)
+    side = image_size or 8
+    for options in ({"train": True, "key": key}, {"train": False}):
+        inputs = preprocess(dataset.train.inputs, **options)
+        assert inputs.shape == (20, side, side, 3)
+    tested = data.centre_resize(dataset.train.inputs, side)
+    expected = data.normalize(tested, dataset.mean, dataset.std)
+    np.testing.assert_array_equal(preprocess(dataset.train.inputs), expected)
+
+
+def test_augmenter_resizes_before_it_shifts() -> None:
+    dataset = data.synthetic(shape=(8, 8, 1), num_train=20)
+    preprocess = data.augmenter(dataset, crop_padding=1, image_size=16)
+    shifted = preprocess(dataset.train.inputs, train=True, key=jax.random.key(0))
+    assert shifted.shape == (20, 16, 16, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crop_scale": (0.5,)}, r"crop_scale=\(0.5,\); allowed are two shares"),
+        ({"crop_scale": (0.0, 1.0)}, "two shares of an image's area"),
+        ({"crop_scale": (0.9, 0.5)}, "two shares of an image's area"),
+        ({"image_size": -1}, "image_size=-1; allowed are a number of pixels"),
+    ],
+)
+def test_augmenter_refuses_wrong_sizes(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.augmenter(data.synthetic(num_train=20), **options)
+
+
+def test_points_cannot_be_resized() -> None:
+    with pytest.raises(ValueError, match="'circles' has points"):
+        data.augmenter(data.load("circles"), image_size=2)
+
+
 def test_errors() -> None:
     dataset = data.synthetic(shape=(8, 8, 1), num_train=20)
     with pytest.raises(ValueError, match="crop_padding=-1; allowed are 0 to 8 pixels"):

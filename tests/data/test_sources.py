@@ -114,6 +114,14 @@ def test_mnist_and_cifar100_have_their_published_counts(
     np.testing.assert_array_equal(np.bincount(cifar100.train.labels), np.full(100, 500))
 
 
+def test_pixels_may_be_scaled_around_one_half() -> None:
+    dataset = data.synthetic(shape=(4, 4, 3))
+    halved = data.load("synthetic", shape=(4, 4, 3), normalization="half")
+    expected = dataset.test.inputs / 127.5 - 1
+    inputs = data.augmenter(halved)(dataset.test.inputs)
+    np.testing.assert_allclose(inputs, expected, atol=1e-6)
+
+
 def test_pixels_may_be_scaled_by_their_range_alone() -> None:
     digits = data.load("digits", normalization="range")
     inputs = data.augmenter(digits)(digits.train.inputs)

@@ -13,7 +13,13 @@ from experiments.estimators import NAMES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
-LONG = ("transfer_cifar10_conv8", "transfer_cifar10_cifar100")  # many layers
+LONG = (  # many layers
+    "transfer_cifar10_conv8",
+    "transfer_cifar10_cifar100",
+    "transfer_imagenet",
+    "transfer_imagenet_cars",
+    "transfer_imagenet_cub",
+)
 
 # A sweep is several runs, of a config that runs on its own too.
 SMOKES = [

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 import cmd_jax
 from cmd_jax import baselines, modes, rng
 from cmd_jax import config as configs
+from cmd_jax.checkpoints import read_safetensors
 from cmd_jax.trajectory import Trajectory
-from cmd_jax.trajectory.array_files import read_safetensors
 from experiments.estimators import NAMES
 
 

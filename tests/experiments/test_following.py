@@ -59,8 +59,11 @@ def test_every_estimator_is_tested_where_it_has_begun(finished):
     for name in NAMES:
         logged = [row.get(f"{name}/test/accuracy", np.nan) for row in rows[1:]]
         np.testing.assert_array_equal(arrays[f"accuracy_{name}"], np.float32(logged))
+        losses = [row.get(f"{name}/test/loss", np.nan) for row in rows[1:]]
+        np.testing.assert_array_equal(arrays[f"loss_{name}"], losses)
         assert np.isnan(logged).tolist() == [name in FITTED] * 2 + [False] * 3
         assert results["accuracy"][name] == logged[-1]
+        assert results["loss"][name] == losses[-1]
         assert f"{name}/validation/loss" in rows[-1]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmd_jax import models, train, trees
-from tests.models.oracles import conv, head, norm, relu
+from tests.models.oracles import conv, head, max_pool, norm, relu
 
 _IMAGES = jax.random.normal(jax.random.key(0), (16, 16, 16, 3))
 _LABELS = jnp.arange(16) % 10
@@ -39,16 +39,28 @@ def test_has_as_many_parameters_as_the_paper() -> None:
     assert with_shortcut == {"block_2", "block_4", "block_6"}
 
 
-def test_forward_equals_numpy() -> None:
-    network, params, _ = _narrow()
+def test_imagenets_has_as_many_parameters_as_published() -> None:
+    network = models.create("resnet18", num_classes=1000, stem="imagenet")
+    params, _ = jax.eval_shape(
+        network.init, jax.random.key(0), jnp.zeros((1, 224, 224, 3))
+    )
+    assert trees.count(params) == 11_689_512
+    assert params["conv"]["kernel"].shape == (7, 7, 3, 64)
+
+
+@pytest.mark.parametrize("stem", ["small", "imagenet"])
+def test_forward_equals_numpy(stem: str) -> None:
+    network, params, _ = _narrow(stem=stem)
     logits, _ = _apply(network, params, {}, _IMAGES)
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
-    expected = _resnet(wide, np.asarray(_IMAGES, np.float64))
+    expected = _resnet(wide, np.asarray(_IMAGES, np.float64), stem)
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
 
 
-def _resnet(params: dict, x: np.ndarray) -> np.ndarray:
-    x = relu(norm(params["norm"], conv(params["conv"], x)))
+def _resnet(params: dict, x: np.ndarray, stem: str) -> np.ndarray:
+    large = stem == "imagenet"
+    x = relu(norm(params["norm"], conv(params["conv"], x, stride=2 if large else 1)))
+    x = max_pool(x, 2) if large else x
     for index in range(8):
         block = params[f"block_{index}"]
         stride = 2 if index in (2, 4, 6) else 1
@@ -148,6 +160,7 @@ def test_bfloat16_is_close_and_leaves_float32_outside() -> None:
             "statistics='none'; allowed are 'batch' and 'running'",
         ),
         ({"dtype": "float16"}, "dtype='float16'; allowed are 'float32' and 'bfloat16'"),
+        ({"stem": "large"}, "stem='large'; allowed are 'small' and 'imagenet'"),
     ],
 )
 def test_refuses_wrong_options(options: dict, message: str) -> None:

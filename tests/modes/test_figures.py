@@ -21,6 +21,7 @@ def inputs(num_seeds=3, num_modes=4, num_records=7):
     weights = references[:, labels] * rng.normal(size=6)
     return {
         "accuracy": (epochs, {"SGD": accuracies, "post-hoc CMD": accuracies / 2}),
+        "loss": (epochs, {"SGD": accuracies, "EMA": 2 * accuracies}),
         "correlation": (np.corrcoef(rng.normal(size=(6, 9))), labels.astype(np.uint8)),
         "profiles": (epochs, references, rng.integers(0, 99, num_modes)),
         "spread": (rng.integers(0, 9, (3, num_modes)), ["a/bias", "a/kernel", "b"]),
@@ -91,6 +92,7 @@ def test_every_figure_takes_few_and_many(name, sizes):
 def test_axes_are_named_with_their_units(name):
     labels = {
         "accuracy": {"epoch", "accuracy (%)", "SGD", "post-hoc CMD"},
+        "loss": {"epoch", "loss (nats)", "SGD", "EMA"},
         "correlation": {"sampled weights by mode", "correlation over the records"},
         "profiles": {"epoch", "standardised value"},
         "spread": {"share of the weights (%)", "mode 0", "mode 3"},

@@ -34,7 +34,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_help_names_the_data_sets() -> None:
     run = _run("--help")
     assert run.returncode == 0
-    assert "mnist, fashion_mnist, cifar10 or cifar100" in run.stdout
+    assert "mnist, fashion_mnist, cifar10, cifar100 or tiny_shakespeare" in run.stdout
 
 
 @pytest.mark.parametrize(

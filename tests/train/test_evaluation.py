@@ -1,10 +1,11 @@
 """Evaluation against NumPy in float64."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cmd_jax import train
+from cmd_jax import data, models, train
 
 
 @pytest.mark.parametrize("dispatch", ["scan", "step"])
@@ -26,4 +27,28 @@ def test_every_example_counts_once(linear, keys, dispatch, batch_size):
     loss = (log_sum - logits[np.arange(11), test.labels]).mean()
     accuracy = (logits.argmax(axis=1) == test.labels).mean()
     np.testing.assert_allclose(found["loss"], loss, rtol=1e-5)
+    np.testing.assert_allclose(found["accuracy"], accuracy, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dispatch", ["scan", "step"])
+def test_every_token_of_a_text_counts_once(dispatch):
+    text = data.synthetic_text(num_classes=3, context=4, num_test=7)
+    table = np.random.default_rng(0).normal(size=(3, 3))
+    network = models.Network(
+        lambda key, inputs: ({}, {}),
+        lambda params, state, inputs, **options: (params[inputs], state),
+        convolutional=False,
+    )
+    found = train.make_evaluate(
+        network,
+        text.test,
+        preprocess=data.augmenter(text),
+        batch_size=3,
+        dispatch=dispatch,
+    )(jnp.asarray(table, jnp.float32), {})
+    logits, labels = table[text.test.inputs], text.test.labels
+    right = np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    loss = (np.log(np.exp(logits).sum(axis=-1)) - right).mean()
+    np.testing.assert_allclose(found["loss"], loss, rtol=1e-5)
+    accuracy = (logits.argmax(axis=-1) == labels).mean()
     np.testing.assert_allclose(found["accuracy"], accuracy, rtol=1e-6)

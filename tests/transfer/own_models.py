@@ -5,15 +5,20 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from cmd_jax import models
 from tests.transfer.networks import Network, dense, norm, shape
 
 
 def own(
-    name: str, inputs: jax.ShapeDtypeStruct, lists: list[list[str]], **options: Any
+    name: str,
+    inputs: jax.ShapeDtypeStruct,
+    lists: list[list[str]],
+    num_classes: int = 2,
+    **options: Any,
 ) -> Network:
-    network = models.create(name, num_classes=2, **options)
+    network = models.create(name, num_classes=num_classes, **options)
     params, state = jax.eval_shape(network.init, jax.random.key(0), inputs)
 
     def apply(variables: Any, inputs: jax.Array) -> jax.Array:
@@ -42,7 +47,7 @@ def lenet5() -> Network:
     )
 
 
-def resnet18() -> Network:
+def resnet18(stem: str = "small") -> Network:
     """Each stage's stream moves as one, as do the units within each block."""
     groups = []
     for block in range(8):
@@ -61,7 +66,13 @@ def resnet18() -> Network:
         stream += [f"{blocks[1]}/conv_0/kernel 2"]
         stream += [f"{after}/conv_0/kernel 2", f"{after}/shortcut/kernel 2"]
         groups.append(stream if stage < 3 else [*stream[:-2], "dense/kernel 0"])
-    return own("resnet18", shape(2, 8, 8, 1), groups, width=2, statistics="running")
+    options = {"width": 2, "statistics": "running", "stem": stem}
+    return own("resnet18", shape(2, 8, 8, 1), groups, **options)
+
+
+def resnet18_imagenet() -> Network:
+    """The stem's pooling moves no channel."""
+    return resnet18("imagenet")
 
 
 def conv8() -> Network:
@@ -203,10 +214,60 @@ def point_resnet() -> Network:
     return own("point_resnet", shape(3, 1, 1, 2), groups, num_blocks=2)
 
 
+def vit() -> Network:
+    """The stream is one, from the patches and the class token to the head."""
+    stream = ["token 2", "positions 2", "patches/bias 0", "patches/kernel 3"]
+    sizes = {"patch": 2, "hidden": 6, "depth": 2, "heads": 3, "mlp_hidden": 5}
+    return own("vit", shape(2, 4, 4, 1), transformer(stream), **sizes)
+
+
+def decoder() -> Network:
+    """The stream is one, from the embedded tokens to the head."""
+    stream = ["embed/embedding 1", "positions 2"]
+    sizes = {"hidden": 6, "depth": 2, "heads": 3, "context": 5, "num_classes": 7}
+    return own("decoder", shape(2, 4, dtype=jnp.int32), transformer(stream), **sizes)
+
+
+def transformer(stream: list[str]) -> list[list[str]]:
+    """Two blocks behind a stream: hidden units, heads, and two kinds within them."""
+    names = ("query", "key", "value")
+    stream = [*stream, *layer_norm("norm"), "head/kernel 0"]
+    groups = []
+    for block in ("block_0", "block_1"):
+        attention = f"{block}/attention"
+        stream += [*layer_norm(f"{block}/norm_0"), *layer_norm(f"{block}/norm_1")]
+        stream += [f"{attention}/{name}/kernel 0" for name in names]
+        stream += [f"{attention}/out/kernel 2", f"{attention}/out/bias 0"]
+        stream += [f"{block}/dense_0/kernel 0", f"{block}/dense_1/kernel 1"]
+        stream += [f"{block}/dense_1/bias 0"]
+        query, key, value = (
+            [
+                [
+                    f"{attention}/{name}/bias {axis}",
+                    f"{attention}/{name}/kernel {axis + 1}",
+                ]
+                for axis in range(2)
+            ]
+            for name in names
+        )
+        groups += [
+            dense(f"{block}/dense_0", f"{block}/dense_1"),
+            [*query[0], *key[0], *value[0], f"{attention}/out/kernel 0"],
+            [*query[1], *key[1]],
+            [*value[1], f"{attention}/out/kernel 1"],
+        ]
+    return [stream, *groups]
+
+
+def layer_norm(name: str) -> list[str]:
+    """What LayerNorm keeps of each feature."""
+    return [f"{name}/bias 0", f"{name}/scale 0"]
+
+
 MODELS: dict[str, Callable[[], Network]] = {
     model.__name__: model
     for model in (
-        *(mlp, lenet5, resnet18, conv8, one_rep, resnet110, resnext50),
-        *(point_resnet, wide_resnet, pre_resnet, googlenet),
+        *(mlp, lenet5, resnet18, resnet18_imagenet, conv8, one_rep, resnet110),
+        *(resnext50, point_resnet, wide_resnet, pre_resnet, googlenet, vit, decoder),
     )
 }

@@ -1,4 +1,4 @@
-"""One record in one file of named arrays: `.safetensors` or `.npz`, never a pickle.
+"""A network in one file of named arrays: `.safetensors` or `.npz`, never a pickle.
 
 Names become nested dicts. They are split at "/" if one of the file's names has a "/",
 otherwise at ".", as PyTorch joins them: `layer1.0.bias` is `["layer1"]["0"]["bias"]`.

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from cmd_jax import trees
-from cmd_jax.trajectory.array_files import read_npz, read_safetensors
+from cmd_jax.checkpoints import read_npz, read_safetensors
 
 
 def save_npz(values, path):
