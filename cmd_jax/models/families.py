@@ -41,21 +41,11 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """The network `name`, with options of its family.
 
     Args:
-      name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
-        `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
-        `width`, `statistics`, `dtype`, `stem`, `remat`), `"point_resnet"` (options
-        `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
-        `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
-        `inner_relu`), `"wide_resnet"` (options `depth`, `width`, `dropout`,
-        `statistics`), `"pre_resnet"` and `"googlenet"` (options `width`,
-        `blocks_per_stage`, `statistics`), `"vit"` (options `patch`, `hidden`, `depth`,
-        `heads`, `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`,
-        `depth`, `heads`, `context`).
+      name: `"conv8"`, `"decoder"`, `"googlenet"`, `"lenet5"`, `"mlp"`, `"one_rep"`,
+        `"point_resnet"`, `"pre_resnet"`, `"resnet18"`, `"resnet110"`, `"resnext50"`,
+        `"vit"` or `"wide_resnet"`.
       num_classes: outputs of the network.
-      **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
-        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `WideResNet`,
-        `PreResNet`, `GoogLeNet`, `ViT` and `Decoder`.
+      **options: fields of the family's module, such as `LeNet5`'s `width`.
 
     Returns:
       The network's pure functions.

@@ -59,7 +59,7 @@ def test_forward_equals_numpy(stem: str) -> None:
 
 def _resnet(params: dict, x: np.ndarray, stem: str) -> np.ndarray:
     large = stem == "imagenet"
-    x = relu(norm(params["norm"], conv(params["conv"], x, stride=2 if large else 1)))
+    x = relu(norm(params["norm"], conv(params["conv"], x, 2 if large else 1)))
     x = max_pool(x, 2) if large else x
     for index in range(8):
         block = params[f"block_{index}"]
