@@ -4,7 +4,7 @@
       config.json  environment.json  report.html  tables/
       checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock  wall_time/seeds_0-2.json
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
-               branch.json  subspace/
+               branch.json  autoencoder.json  subspace/
 
 `results.json` is written last: a seed that has it is finished. A group of seeds belongs
 to one process, by a lock that dies with it; groups that share no seed run side by side.
@@ -48,6 +48,11 @@ class SeedDirectory(NamedTuple):
     def branch(self) -> pathlib.Path:
         """Where the seed started, if not from a random initialisation (JSON)."""
         return self.root / "branch.json"
+
+    @property
+    def autoencoder(self) -> pathlib.Path:
+        """What the auto-encoder reached whose encoder the seed has, if any (JSON)."""
+        return self.root / "autoencoder.json"
 
     @property
     def subspace(self) -> pathlib.Path:

@@ -19,43 +19,22 @@ from cmd_jax import config as configs
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the model and uses synthetic images; `:width=8` is thin."""
     options = configs.parse_argument(argument, smoke=False, width=100)
-    config = configs.defaults()
-    config.study = "least_action"
-    config.data.name = "cifar10"
-    config.data.num_validation = 1000
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.least_action_images(
+        "cifar10", total_epochs=240, decay_epochs=(120, 160, 200)
+    )
     config.model = ConfigDict(
         {"name": "one_rep", "num_blocks": 9, "width": options["width"]}
     )
     config.optimizer.learning_rate = 0.01
-    config.optimizer.momentum = 0.9
-    config.optimizer.weight_decay = 1e-4
-    config.optimizer.schedule = "steps"
-    config.optimizer.decay_epochs = (120, 160, 200)
     config.optimizer.decay_factor = 0.2
-    config.train.total_epochs = 240
-    config.train.num_seeds = 5
-    config.record.every_epochs = 0
-    config.eval.every_epochs = 5
     config.least_action = configs.least_action(
         initial=5, rate=1, every=5, reduction="mean"
     )
     config.quick = "least_action_cifar10:width=8 --config.train.total_epochs=3"
     if options["smoke"]:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 3)
-        config.data.num_train = 80
-        config.data.num_validation = 16
-        config.data.crop_padding = 1
+        configs.shrink_least_action(config, channels=3)
         config.model.num_blocks = 1
         config.model.width = 2
-        config.optimizer.decay_epochs = (1,)
-        config.train.total_epochs = 2
-        config.train.batch_size = 16
-        config.train.num_seeds = 1
-        config.eval.every_epochs = 1
-        config.least_action.num_assigned = 20
     return config
 
 

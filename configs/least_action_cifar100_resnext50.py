@@ -22,41 +22,20 @@ _PAPER = {"vanilla": "74.38", "multiplier": "77.20"}
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the model, on synthetic images; `:inner_relu`: see above."""
     options = configs.parse_argument(argument, smoke=False, inner_relu=False)
-    config = configs.defaults()
-    config.study = "least_action"
-    config.data.name = "cifar100"
-    config.data.num_validation = 1000
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.least_action_images(
+        "cifar100", total_epochs=300, decay_epochs=(150, 225, 250)
+    )
     config.model = ConfigDict({"name": "resnext50", "inner_relu": False})
     config.model.inner_relu = options["inner_relu"]
     config.optimizer.learning_rate = 0.1
-    config.optimizer.momentum = 0.9
-    config.optimizer.weight_decay = 1e-4
-    config.optimizer.schedule = "steps"
-    config.optimizer.decay_epochs = (150, 225, 250)
-    config.train.total_epochs = 300
-    config.train.num_seeds = 5
-    config.record.every_epochs = 0
-    config.eval.every_epochs = 5
     config.least_action = configs.least_action(
         initial=1, rate=1, every=1, reduction="mean"
     )
     config.paper = ConfigDict({_TESTED: ""})
     if options["smoke"]:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 3)
-        config.data.num_train = 48
-        config.data.num_validation = 16
-        config.data.crop_padding = 1
+        configs.shrink_least_action(config, channels=3)
         config.model.width = 2
         config.model.groups = 2
-        config.optimizer.decay_epochs = (1,)
-        config.train.total_epochs = 2
-        config.train.batch_size = 16
-        config.train.num_seeds = 1
-        config.eval.every_epochs = 1
-        config.least_action.num_assigned = 20
     return config
 
 

@@ -19,13 +19,18 @@ _VARIANTS = ("vanilla", "multiplier", "fixed weight")
 
 
 def get_config(argument: str | None = None) -> ConfigDict:
-    """`:smoke` shrinks the run to a few seconds; `:size=300` has that many images."""
-    options = configs.parse_argument(argument, smoke=False, size=100)
+    """`:smoke` shrinks the run to a few seconds; `:size=300` has that many images.
+
+    `:encoder=autoencoder` is frozen, that of an auto-encoder.
+    """
+    options = configs.parse_argument(argument, smoke=False, size=100, encoder="learned")
     config = configs.defaults()
     config.study = "least_action"
     config.data.name = "digits"
     config.data.num_validation = 200
     config.model = ConfigDict({"name": "one_rep", "num_blocks": 9, "width": 16})
+    if options["encoder"] != "learned":
+        config.model.encoder = options["encoder"]
     config.optimizer.learning_rate = 0.01
     config.optimizer.momentum = 0.9
     config.optimizer.weight_decay = 1e-4

@@ -2,7 +2,8 @@
 
 Paper: Karkar et al., A Principle of Least Action for the Training of Neural Networks,
 ECML-PKDD 2020 (arXiv 2009.08372); its low-data tables are not available to us. The
-network of one representation, 9 blocks of 32 filters with a learned encoder, SGD 0.01;
+network of one representation, 9 blocks of 32 filters with an encoder that is learned,
+or frozen from an auto-encoder, SGD 0.01;
 λ_0 = 5, τ = 1, s = 5 are for the mean over features. Ours: sizes of 100, 500, 1 000,
 5 000 and all 50 000 images (`:size=`), 1 000 steps of 100 images at any of them, every
 seed with training images of its own, and 10 000 more that choose the epoch (theirs:
@@ -24,10 +25,17 @@ _VARIANTS = ("vanilla", "multiplier", "fixed weight")
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the run; `:width=8` is thin, `:size=500` has few images.
 
-    `steps` is the budget of any size; `stratified` gives each class its share.
+    `steps` is the budget of any size; `stratified` gives each class its share;
+    `:encoder=autoencoder` is frozen, that of an auto-encoder.
     """
     options = configs.parse_argument(
-        argument, smoke=False, width=32, size=100, steps=1000, stratified=False
+        argument,
+        smoke=False,
+        width=32,
+        size=100,
+        steps=1000,
+        stratified=False,
+        encoder="learned",
     )
     config = configs.defaults()
     config.study = "least_action"
@@ -36,6 +44,8 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.model = ConfigDict(
         {"name": "one_rep", "num_blocks": 9, "width": options["width"]}
     )
+    if options["encoder"] != "learned":
+        config.model.encoder = options["encoder"]
     config.optimizer.learning_rate = 0.01
     config.optimizer.momentum = 0.9
     config.optimizer.weight_decay = 1e-4
@@ -52,18 +62,9 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.update_from_flattened_dict(budget)
     config.quick = "least_action_mnist:width=8,steps=300"
     if options["smoke"]:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 1)
-        config.data.num_train = 128
-        config.data.num_validation = 16
+        configs.shrink_least_action(config, channels=1)
         config.model.num_blocks = 1
         config.model.width = 2
-        config.train.total_epochs = 2
-        config.train.batch_size = 20
-        config.eval.every_epochs = 1
-        config.train.num_seeds = 1
-        config.least_action.num_train = 40
-        config.least_action.num_assigned = 20
     return config
 
 

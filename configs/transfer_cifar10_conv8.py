@@ -7,8 +7,7 @@ Command: python experiments/run.py --config transfer_cifar10_conv8
 Hardware: a GPU, for the paper's width; `:width=8` is a size for a CPU. Not run yet
 (scripts/prepare_data cifar10 first).
 Images are padded by four pixels, cropped at random sizes (8 to 100 % of their area),
-resized and mirrored, as in the paper; it normalises by ImageNet's mean and deviation,
-here they are CIFAR-10's.
+resized, mirrored and normalised by ImageNet's mean and deviation, as in the paper.
 """
 
 from ml_collections import ConfigDict
@@ -23,6 +22,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.study = "transfer"
     config.data.name = "cifar10"
     config.data.num_validation = 5000
+    config.data.normalization = "imagenet"
     config.data.crop_padding = 4
     config.data.crop_scale = (0.08, 1.0)
     config.data.flip = True

@@ -84,12 +84,30 @@ def check_config(
                 f"config.{name} is {_field(config, name)!r}; allowed are "
                 f"{', '.join(allowed)}"
             )
+    _check_encoder(config)
     for name, package in _SINKS.items():
         if _field(config, name) and importlib.util.find_spec(package) is None:
             raise ImportError(
                 f"config.{name} needs {package}, which is not installed: "
                 f"pip install {package}"
             )
+
+
+def _check_encoder(config: ConfigDict) -> None:
+    """Refuses a frozen encoder where nothing trains one, or a record has none."""
+    if config.model.get("encoder") != "autoencoder":
+        return
+    if config.study != "least_action":
+        raise ValueError(
+            f"config.model.encoder is 'autoencoder' in the study {config.study!r}; "
+            "allowed is 'learned': only the study 'least_action' trains auto-encoders"
+        )
+    if config.branch.run:
+        raise ValueError(
+            "config.model.encoder is 'autoencoder' and config.branch.run is "
+            f"{config.branch.run!r}: records do not hold a frozen encoder. Take "
+            "'learned', or no branch"
+        )
 
 
 def _field(config: ConfigDict, name: str) -> Any:

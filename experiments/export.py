@@ -23,7 +23,7 @@ def check(setup: Setup, folder: pathlib.Path) -> None:
     """Refuses an export that cannot succeed, before the run.
 
     Raises:
-      ValueError: a record is no whole network, or `folder` is a file.
+      ValueError: records are no whole networks, or `folder` is a file.
     """
     record = setup.config.record
     if not recording.whole_network(record):
@@ -31,6 +31,11 @@ def check(setup: Setup, folder: pathlib.Path) -> None:
             "--export needs records of the whole network, and this config records "
             f"{recording.selection(record)!r}: leave config.record.pattern and "
             "config.record.num_weights at their defaults"
+        )
+    if setup.config.model.get("encoder") == "autoencoder":
+        raise ValueError(
+            "--export writes recorded parameters, and config.model.encoder is "
+            "'autoencoder', a frozen encoder that is none; allowed is 'learned'"
         )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--export={folder} is a file; give a folder")

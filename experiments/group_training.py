@@ -13,7 +13,7 @@ import numpy as np
 from cmd_jax import processes, runs, train
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.types import Key, PyTree
-from experiments import branch, estimate, pretrained, progress, saved
+from experiments import autoencoder, branch, estimate, pretrained, progress, saved
 from experiments.embedding_rounds import Rounds, template
 from experiments.following import Following
 from experiments.interruption import RESUME, Interrupted
@@ -60,6 +60,7 @@ def train_group(
     with processes.together():
         outputs = open_outputs(setup, seeds, keys, start, following)
     if start is None:
+        states = autoencoder.begin(setup, keys, seeds, states, should_stop)
         states = _begin(setup, group, seeds, states, outputs, following)
     chunk = make_chunk(setup, keys)
     name = directory.config()["name"]

@@ -89,7 +89,6 @@ def interval(accuracies: np.ndarray) -> str | None:
 
 
 def _accuracy(run: FinishedRun) -> Section:
-    data = run.document["config"]["data"]
     rows = [
         [words, mean_std(100 * found), interval(found)]
         for choice, words in CHOICES.items()
@@ -97,7 +96,7 @@ def _accuracy(run: FinishedRun) -> Section:
     ]
     return Section(
         "Training",
-        _training_text(run.document["config"]["least_action"], data),
+        _training_text(run.document["config"]) + _encoder_text(run),
         [
             Figure(
                 "By epoch: line and band are mean and standard deviation over the "
@@ -115,7 +114,8 @@ def _accuracy(run: FinishedRun) -> Section:
     )
 
 
-def _training_text(block: Mapping, data: Mapping) -> str:
+def _training_text(config: Mapping) -> str:
+    block, data = config["least_action"], config["data"]
     variants = {
         "vanilla": "The loss alone is minimised; the transport cost is only told.",
         "fixed weight": f"L + {block['weight']:g} C is minimised.",
@@ -133,6 +133,23 @@ def _training_text(block: Mapping, data: Mapping) -> str:
         f"{variants[block['variant']]} The cost is the {block['reduction']} over "
         f"features. Trained on {size}, without the {data['num_validation']:,} examples "
         "of the validation split, which only choose an epoch."
+    )
+
+
+def _encoder_text(run: FinishedRun) -> str:
+    if "reconstruction_error" not in run.results[0]:
+        return ""
+    first, last = (
+        mean_std(
+            np.array([result["reconstruction_error"][name] for result in run.results]),
+            digits=4,
+        )
+        for name in ("first_step", "last_epoch")
+    )
+    return (
+        " The encoder is frozen, that of an auto-encoder which was trained on the same "
+        "images without their labels beforehand: its mean squared error fell from "
+        f"{first} in the first step to {last} in the last epoch."
     )
 
 

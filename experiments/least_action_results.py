@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cmd_jax import runs, train
+from cmd_jax import files, runs, train
 from cmd_jax.least_action import FlowMeasures, assignment_gap
 
 Arrays = dict[str, np.ndarray]
@@ -38,6 +38,8 @@ def collect(
         "measures": {"last": _numbers(measures, gaps, multiplier)},
         "statistics": statistics,
     }
+    if directory.autoencoder.exists():
+        results["reconstruction_error"] = files.read_json(directory.autoencoder)
     arrays = {
         **curves,
         **measures._asdict(),

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from cmd_jax import data, models, train, trajectory
 from cmd_jax.types import Array, Key
-from experiments import branch, embedding, pretrained, recording
+from experiments import branch, embedding, pretrained, progress, recording
 from experiments.checks import about, check_config, check_memory
 from experiments.devices import choose_mesh, choose_placement, state_sharding
 
@@ -81,7 +81,7 @@ def prepare(
     augmenting = {name: loading.pop(name) for name in _AUGMENTING}
     del loading["placement"]
     mesh = choose_mesh(config.train)
-    dataset = data.load(**loading, directory=data_directory)
+    dataset = data.load(**loading, directory=data_directory, task=progress.task)
     placement = choose_placement(config, dataset.train)
     network = models.create(**config.model.to_dict(), num_classes=dataset.num_classes)
     _check_kind(config, dataset)

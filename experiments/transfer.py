@@ -6,19 +6,20 @@ comparison only. Source displacements are added to the target's initialisation b
 method; the step t to stop at is chosen on the validation split, and reported on test.
 """
 
-from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from cmd_jax import host, processes, rng, runs
-from cmd_jax.types import Params, PyTree
+from cmd_jax.types import PyTree
 from experiments import (
     estimate,
     progress,
     recording,
     training,
+    transfer_ensembles,
     transfer_measures,
     transfer_page,
     transfer_training,
@@ -57,46 +58,40 @@ def _finish_seed(
     }
     arrays: dict[str, np.ndarray] = {}
     if seed % 2 == 0:
-        run = runs.RunDirectory(directory.root.parent)
-        source, target = (
-            recording.open_recorded(run.seed(number), setup.template.params)
-            for number in (seed + 1, seed)
-        )
         progress.say(f"seed {seed}: transferring the training of seed {seed + 1}")
-        key = rng.stream(jax.random.key(seed), "transfer")
         state = host.fetch(trained.state.state)
-        transfers = carry(setup, source, target, state, key=key)
-        scratch = from_scratch(setup, jax.random.key(seed))
-        found, arrays = transfer_measures.measure_pair(
-            setup, source, target, transfers, scratch, state
-        )
+        found, arrays = _transfer_to(setup, directory, seed, state)
         results |= found
-        if setup.config.transfer.follow_learning_rate:
-            starts = {
-                method: transfers[method].params(int(measured["best_step"]))
-                for method, measured in results["measures"].items()
-                if method in transfers
-            }
-            arrays |= _train_on(setup, directory, starts, state, seed)
     with processes.together():
         if processes.is_primary():
             directory.finish(results, arrays)
 
 
-def _train_on(
-    setup: Setup,
-    directory: runs.SeedDirectory,
-    starts: Mapping[str, Params],
-    state: PyTree,
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Accuracies of training after the transfer, and of the standard training."""
-    followed = transfer_training.train_on(
-        setup, starts, state, key=jax.random.key(seed)
+def _transfer_to(
+    setup: Setup, directory: runs.SeedDirectory, seed: int, state: PyTree
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The results and arrays of the pair whose target is `seed`."""
+    run = runs.RunDirectory(directory.root.parent)
+    source, target = (
+        recording.open_recorded(run.seed(number), setup.template.params)
+        for number in (seed + 1, seed)
     )
-    standard = transfer_training.standard(directory)
-    return {
-        **{f"followed_{method}": values for method, values in followed.items()},
-        "standard_epochs": standard["step"] / setup.steps_per_epoch,
-        "standard": standard["accuracy"],
-    }
+    key = jax.random.key(seed)
+    transfers = carry(setup, source, target, state, key=rng.stream(key, "transfer"))
+    scratch = from_scratch(setup, key)
+    results, arrays = transfer_measures.measure_pair(
+        setup, source, target, transfers, scratch, state
+    )
+    best = {m: int(results["measures"][m]["best_step"]) for m in transfers}
+    chosen = {m: found.params(best[m]) for m, found in transfers.items()}
+    accuracy = transfer_ensembles.make_accuracy(setup, source[-1], state)
+    seconds = {**chosen, "trained": target[-1]}
+    ensembles = {"ensemble_accuracy": {m: accuracy(p) for m, p in seconds.items()}}
+    if setup.config.transfer.follow_learning_rate:
+        followed = transfer_training.train_on(setup, chosen, state, key=key)
+        arrays |= transfer_training.curves(setup, directory, followed)
+        ensembles["followed_ensemble_accuracy"] = {
+            m: accuracy(found.state.params) for m, found in followed.items()
+        }
+    transfer_measures.add_measures(results["measures"], **ensembles)
+    return results, arrays

@@ -61,7 +61,8 @@ def measure_pair(
             **{m: float(curves[m]["test"][t]) for m, t in best.items()},
             **{name: float(found["test"]) for name, found in alone.items()},
         },
-        "measures": _by_method(
+        "measures": add_measures(
+            {},
             last_accuracy={m: float(c["test"][-1]) for m, c in curves.items()},
             validation_accuracy={
                 m: float(curves[m]["validation"][t]) for m, t in best.items()
@@ -84,8 +85,10 @@ def measure_pair(
     return results, arrays
 
 
-def _by_method(**metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    measures: dict[str, dict[str, float]] = {}
+def add_measures(
+    measures: dict[str, dict[str, float]], **metrics: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """The measures by method and metric, with metrics that are given by method."""
     for metric, values in metrics.items():
         for method, value in values.items():
             measures.setdefault(method, {})[metric] = value

@@ -73,19 +73,19 @@ def make_batches(setup: Setup, *, key: Key) -> PyTree | Callable[[int, int], PyT
         drawn = rng.generator(rng.stream(key, "batch", s, t)).choice(
             len(examples.labels), np.prod(shape), replace=False
         )
-        inputs = setup.preprocess(
-            examples.inputs[drawn], train=True, key=rng.stream(key, "augment", s, t)
-        )
-        labels = examples.labels[drawn]
-        return {
-            "inputs": inputs.reshape(*shape, *inputs.shape[1:]),
-            "labels": labels.reshape(*shape, *labels.shape[1:]),
-        }
+        inputs = []  # fetched one by one: all of a large network's fill a device
+        for number, rows in enumerate(drawn.reshape(shape)):
+            augment = rng.stream(key, "augment", s, t, number)
+            chosen = examples.inputs[rows]
+            micro = setup.preprocess(chosen, train=True, key=augment)
+            inputs.append(host.fetch(micro))
+        labels = examples.labels[drawn.reshape(shape)]
+        return {"inputs": np.stack(inputs), "labels": labels}
 
     if options.resample:
         return draw
     batches = [draw(0, t) for t in range(1, options.num_steps + 1)]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *host.fetch(batches))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
 
 
 def from_scratch(setup: Setup, key: Key) -> train.TrainState:

@@ -40,6 +40,7 @@ def _content(run: FinishedRun) -> Content:
         [
             _accuracy(pairs),
             *transfer_sections.training(pairs),
+            transfer_sections.ensembles(pairs),
             transfer_sections.matching(pairs),
             *transfer_sections.assumption(pairs),
             transfer_sections.lines(pairs),

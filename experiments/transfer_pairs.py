@@ -24,6 +24,10 @@ class FinishedPairs(NamedTuple):
         """Test accuracies in per cent; a transfer's at the step that it stops at."""
         return 100 * np.array([found["accuracy"][name] for found in self.run.results])
 
+    def has(self, metric: str, name: str) -> bool:
+        """Whether a method has that number."""
+        return metric in self.run.results[0]["measures"].get(name, {})
+
     def metric(self, metric: str, name: str) -> Float[np.ndarray, " pairs"]:
         """Another number of a method."""
         return np.array([found["measures"][name][metric] for found in self.run.results])

@@ -1,4 +1,4 @@
-"""Sections of a transfer's page: training on, matching, the assumption, barriers."""
+"""Sections of a transfer's page: training on, ensembles, matching, barriers."""
 
 from collections.abc import Mapping
 
@@ -72,6 +72,37 @@ def _training_rows(
             ]
         )
     return rows
+
+
+def ensembles(pairs: FinishedPairs) -> Section:
+    """The trained source together with each network."""
+    return Section(
+        "Ensembles",
+        "The mean of two networks' probabilities: the trained source's, and those of "
+        "what each method makes of the target, at the step that validation has chosen "
+        "and after training from there. Trained is the target's own training: the "
+        "ensemble of two networks that were trained independently.",
+        [],
+        [
+            Table(
+                "Ensembles with the source: test accuracy (%), mean ± standard "
+                "deviation (pairs)",
+                ["with", "without training", "after training"],
+                [
+                    ["itself", mean_std(pairs.accuracy("source")), None],
+                    *(_ensemble_row(pairs, name) for name in (*TRANSFERS, "trained")),
+                ],
+            )
+        ],
+    )
+
+
+def _ensemble_row(pairs: FinishedPairs, name: str) -> list[Cell]:
+    cells: list[Cell] = []
+    for metric in ("ensemble_accuracy", "followed_ensemble_accuracy"):
+        given = pairs.has(metric, name)
+        cells.append(mean_std(100 * pairs.metric(metric, name)) if given else None)
+    return [METHODS[name], *cells]
 
 
 def matching(pairs: FinishedPairs) -> Section:

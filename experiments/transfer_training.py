@@ -6,6 +6,7 @@ own training from its random initialisation.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,10 +19,22 @@ from experiments.programs import make_chunk
 from experiments.setup import Setup, make_optimizer
 
 
+class TrainedOn(NamedTuple):
+    """A network that was trained after the transfer.
+
+    Attributes:
+      accuracies: on the test set, before and after each epoch.
+      state: what it became.
+    """
+
+    accuracies: Float[np.ndarray, " epochs"]
+    state: train.TrainState
+
+
 def train_on(
     setup: Setup, starts: Mapping[str, Params], state: PyTree, *, key: Key
-) -> dict[str, Float[np.ndarray, " epochs"]]:
-    """Test accuracies of networks that are trained on, before and after each epoch.
+) -> dict[str, TrainedOn]:
+    """Trains transferred networks as the source was, with a smaller learning rate.
 
     Args:
       setup: from `prepare`.
@@ -56,8 +69,8 @@ def train_on(
             tested = [test(one.params, one.state)["accuracy"] for one in states]
             accuracies.append(host.fetch(tested))
             advance(epoch, "")
-    by_method = np.array(accuracies).T
-    return dict(zip(starts, by_method, strict=True))
+    found = map(TrainedOn, np.array(accuracies).T, states)
+    return dict(zip(starts, found, strict=True))
 
 
 def _begin(setup: Setup, params: Params, state: PyTree) -> train.TrainState:
@@ -67,13 +80,19 @@ def _begin(setup: Setup, params: Params, state: PyTree) -> train.TrainState:
     return train.TrainState(zero, params, state, setup.optimizer.init(params))
 
 
-def standard(directory: runs.SeedDirectory) -> dict[str, np.ndarray]:
-    """The target's own training: test accuracies, and the steps they belong to."""
+def curves(
+    setup: Setup, directory: runs.SeedDirectory, followed: Mapping[str, TrainedOn]
+) -> dict[str, np.ndarray]:
+    """The arrays of the accuracies, beside those of the target's own training."""
     rows = train.MetricsFile(directory.metrics).read()
-    found = [row for row in rows if "test/accuracy" in row]
+    standard = [row for row in rows if "test/accuracy" in row]
+    steps = np.array([row["step"] for row in standard])
     return {
-        "step": np.array([row["step"] for row in found]),
-        "accuracy": np.array([row["test/accuracy"] for row in found]),
+        **{
+            f"followed_{method}": found.accuracies for method, found in followed.items()
+        },
+        "standard_epochs": steps / setup.steps_per_epoch,
+        "standard": np.array([row["test/accuracy"] for row in standard]),
     }
 
 

@@ -73,15 +73,14 @@ def _swept(name: str, config: str, variants: Sequence[str]) -> list[Entry]:
     return [Entry(f"{name}: {v}", config, place) for place, v in enumerate(variants)]
 
 
-def _digits(size: int, fields: str) -> list[Entry]:
-    """The variants on digits with `size` training images, which `fields` stand for."""
+def _few_images(config: str, size: int, fields: str) -> list[Entry]:
+    """LAP's variants with `size` training images, which `fields` stand for."""
     changes = ("least_action.variant=vanilla", "", "least_action.variant=fixed weight")
-    every, number, *others = fields.split()
     return [
         Entry(
             f"{size} images: {variant}",
-            "least_action_digits",
-            " ".join(filter(None, [every, number, change, *others])),
+            config,
+            " ".join(sorted(filter(None, [change, *fields.split()]))),
         )
         for variant, change in zip(_VARIANTS, changes, strict=True)
     ]
@@ -119,7 +118,7 @@ TABLES = {
                 *("92.70 ± 0.48", "93.21 ± 0.50", "88.65 ± 0.77", "92.78 ± 0.25"),
             ),
             _table_1(
-                *("PreRes164", "preres164"),
+                *("PreRes164", "pre_resnet"),
                 *("90.64 ± 0.98", "91.34 ± 1.20", "90.76 ± 1.14", "90.91 ± 0.77"),
             ),
             _table_1(
@@ -211,6 +210,18 @@ TABLES = {
                 *("Conv8, CIFAR-10 to CIFAR-100", "transfer_cifar10_cifar100"),
                 *("1.21", "6.76", "6.40", "6.90"),
             ),
+            _transfer(
+                *("ResNet-18 on ImageNet", "transfer_imagenet"),
+                *("48.51", "48.67", "49.65", "49.29"),
+            ),
+            _transfer(
+                *("ResNet-18, ImageNet to Cars", "transfer_imagenet_cars"),
+                *("1.06", "7.53", "7.21", "13.92"),
+            ),
+            _transfer(
+                *("ResNet-18, ImageNet to CUB", "transfer_imagenet_cub"),
+                *("0.83", "21.65", "20.42", "30.11"),
+            ),
         ],
     ),
     "lenet5_30_epochs": Definition(
@@ -234,13 +245,36 @@ TABLES = {
         "training set",
         [
             *_swept("100 images", "least_action_digits", _VARIANTS),
-            *_digits(
-                300,
+            *_few_images(
+                *("least_action_digits", 300),
                 "eval.every_epochs=3 least_action.num_train=300 train.total_epochs=33",
             ),
-            *_digits(
-                1000,
+            *_few_images(
+                *("least_action_digits", 1000),
                 "eval.every_epochs=1 least_action.num_train=1000 train.total_epochs=10",
+            ),
+        ],
+    ),
+    "least_action_mnist": Definition(
+        "Least action, MNIST with few training images: a width of 8 for the paper's "
+        "32, 150 steps of 100 images, 1 000 images of validation; test accuracy, mean "
+        "± standard deviation (seeds)",
+        "training set",
+        [
+            *_few_images(
+                *("least_action_mnist", 100),
+                "data.num_validation=1000 eval.every_epochs=50 model.width=8 "
+                "train.total_epochs=150",
+            ),
+            *_few_images(
+                *("least_action_mnist", 500),
+                "data.num_validation=1000 eval.every_epochs=10 model.width=8 "
+                "least_action.num_train=500 train.total_epochs=30",
+            ),
+            *_few_images(
+                *("least_action_mnist", 1000),
+                "data.num_validation=1000 eval.every_epochs=5 model.width=8 "
+                "least_action.num_train=1000 train.total_epochs=15",
             ),
         ],
     ),

@@ -9,12 +9,16 @@ from cmd_jax.config.blocks import (
     defaults,
     embedding,
     estimators,
-    least_action,
-    least_action_budget,
     modes,
     subspace,
 )
 from cmd_jax.config.identity import differences, digest, to_dict
+from cmd_jax.config.least_action_blocks import (
+    least_action,
+    least_action_budget,
+    least_action_images,
+    shrink_least_action,
+)
 from cmd_jax.config.loading import find, load, names, overrides, parse_argument
 
 __all__ = [
@@ -26,11 +30,13 @@ __all__ = [
     "find",
     "least_action",
     "least_action_budget",
+    "least_action_images",
     "load",
     "modes",
     "names",
     "overrides",
     "parse_argument",
+    "shrink_least_action",
     "subspace",
     "to_dict",
 ]

@@ -1,7 +1,5 @@
 """The fields of a config with their meanings, block by block."""
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 
@@ -115,70 +113,6 @@ def estimators(*, warmup_records: int = 20) -> ConfigDict:
             "random_references": dict(cmd),
         }
     )
-
-
-def least_action(
-    *, initial: float, rate: float, every: int, reduction: str
-) -> ConfigDict:
-    """The block of LAP's study; what a sweep goes over is its `variant`.
-
-    Args:
-      initial: λ_0 of the multiplier, for this reduction.
-      rate: τ, likewise.
-      every: s, steps between two changes of λ.
-      reduction: of the features: "sum" or "mean", or the un-squared "norm".
-
-    Example:
-      >>> from cmd_jax import config
-      >>> config.least_action(initial=1, rate=1, every=5, reduction="sum").variant
-      'multiplier'
-    """
-    return ConfigDict(
-        {
-            "variant": "multiplier",  # or "vanilla", "fixed weight"
-            "initial": float(initial),
-            "rate": float(rate),
-            "every": every,
-            "maximum": 1e8,  # of λ: a task that is not solved would raise it for ever
-            "weight": 0.01,  # μ of the variant "fixed weight"
-            "reduction": reduction,
-            "num_train": 0,  # examples that each seed draws to train on; 0: all
-            "stratified": False,  # whether each class has its share of them
-            "num_assigned": 200,  # test examples of the assignment gap; 0: none
-        }
-    )
-
-
-def least_action_budget(
-    num_train: int, *, num_steps: int, batch_size: int, num_tests: int
-) -> dict[str, Any]:
-    """Fields of a run that takes as many steps on any number of training examples.
-
-    Args:
-      num_train: examples that each seed draws.
-      num_steps: optimizer steps, about: whole epochs are trained.
-      batch_size: examples of a step.
-      num_tests: evaluations over the training, at least.
-
-    Raises:
-      ValueError: there is not one batch of examples.
-
-    Example:
-      >>> from cmd_jax import config
-      >>> config.least_action_budget(300, num_steps=400, batch_size=25, num_tests=10)
-      {'least_action.num_train': 300, 'train.total_epochs': 33, 'eval.every_epochs': 3}
-    """
-    if num_train < batch_size:
-        raise ValueError(
-            f"a training set of {num_train} examples; allowed is one batch of "
-            f"{batch_size} at least"
-        )
-    epochs = max(round(num_steps / (num_train // batch_size)), 1)
-    return {
-        "least_action.num_train": num_train,
-        "train.total_epochs": epochs,
-        "eval.every_epochs": max(epochs // num_tests, 1),
-    }
 
 
 def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict:

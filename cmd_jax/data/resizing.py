@@ -1,9 +1,9 @@
 """Images of one size made of windows of another: random crops, centre crops, scaling.
 
 A window is resized bilinearly, with antialiasing where it shrinks, on the device, by
-two small matrices for each image (`jax.image.scale_and_translate`). A window may cross
-no border of its image; pixels just outside of it still count for those along its edges,
-where PyTorch, which cuts first, repeats the edge.
+two small matrices for each image (`jax.image.scale_and_translate`). Pixels just outside
+of a window still count for those along its edges; PyTorch, which cuts first, does not
+see them.
 """
 
 import functools
@@ -66,7 +66,7 @@ def random_resized_crop(
         )
     batch, height, width, _ = images.shape
 
-    def crop(image: Array, draws: Array) -> Array:
+    def crop(image: ArrayLike, draws: Array) -> Array:
         return _resize(image, _window(height, width, scale, draws), side)
 
     return jax.vmap(crop)(images, jax.random.uniform(key, (batch, 3, _NUM_TRIALS)))

@@ -3,8 +3,9 @@
 Digits are the 1 797 images of 8 x 8 pixels, 0 ... 16, that scikit-learn ships; it has
 no split of them, so a fixed permutation makes one: 1 437 to train, 360 to test. MNIST,
 Fashion-MNIST, CIFAR-10 and CIFAR-100 are read as TensorFlow Datasets prepared them, in
-their published splits. Circles and moons are points of the plane, tiny Shakespeare is a
-text. Synthetic images and texts stand in for any of them in tests.
+their published splits, other images from folders of files. Circles and moons are points
+of the plane, tiny Shakespeare is a text. Synthetic images and texts stand in for any of
+them in tests.
 """
 
 import inspect
@@ -24,6 +25,7 @@ from cmd_jax.data.dataset import (
     partition,
     take,
 )
+from cmd_jax.data.image_files import Task, image_folder, silent
 from cmd_jax.data.points import POINTS, points
 from cmd_jax.data.text import synthetic_text, tiny_shakespeare
 from cmd_jax.rng import generator, stream
@@ -32,8 +34,9 @@ from cmd_jax.types import Key
 
 _PREPARED = ("cifar10", "cifar100", "fashion_mnist", "mnist")
 _TEXTS = {"synthetic_text": synthetic_text, "tiny_shakespeare": tiny_shakespeare}
-_NAMES = (*_PREPARED, *POINTS, *_TEXTS, "digits", "synthetic")
-_NORMALIZATIONS = ("statistics", "range", "half")
+_NAMES = (*_PREPARED, *POINTS, *_TEXTS, "digits", "image_folder", "synthetic")
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std, as customary
+_NORMALIZATIONS = ("statistics", "range", "half", "imagenet")
 _DIGITS_TEST = 360
 _MAX_PIXELS = 2**28  # of synthetic images; the noise takes eight bytes each
 
@@ -44,31 +47,34 @@ def load(
     directory: str | os.PathLike[str] | None = None,
     num_validation: int = 0,
     normalization: str = "statistics",
+    task: Task = silent,
     **options: Any,
 ) -> Dataset:
     """Loads a data set by its name.
 
     Args:
       name: `"digits"`, `"mnist"`, `"fashion_mnist"`, `"cifar10"`, `"cifar100"`,
-        `"circles"`, `"moons"`, `"tiny_shakespeare"`, `"synthetic"` or
+        `"circles"`, `"moons"`, `"image_folder"`, `"tiny_shakespeare"`, `"synthetic"` or
         `"synthetic_text"`.
       directory: folder of prepared data sets; see `search_folders` for the default.
       num_validation: training examples held out for validation; see `hold_out`. 0 for
         tiny Shakespeare, which has a validation split of its own.
       normalization: `"statistics"` of the training set; `"range"`: pixels are only
-        scaled to 0 ... 1, the largest being 1; or `"half"`: to -1 ... 1 by a mean and
-        a deviation of 1/2, as for vision transformers.
-      **options: for `"synthetic"` and `"synthetic_text"` the arguments of the functions
-        of those names; for circles and moons `num_examples` and `noise`; for tiny
-        Shakespeare `context`.
+        scaled to 0 ... 1, the largest being 1; `"half"`: to -1 ... 1 by a mean and a
+        deviation of 1/2, as for vision transformers; or `"imagenet"`: by the mean and
+        the deviation of ImageNet's three channels.
+      task: shows how far it is with what takes long, the decoding of image files.
+      **options: for `"synthetic"`, `"synthetic_text"` and `"image_folder"` those of
+        the functions of that name; for circles and moons `num_examples` and `noise`;
+        for tiny Shakespeare `context`.
 
     Returns:
       The data set, in host memory.
 
     Raises:
       FileNotFoundError: the data set is not prepared; the message says how to do it.
-      ValueError: the name is unknown, `num_validation` leaves nothing to train on, or
-        a text is to be normalised.
+      ValueError: the name is unknown, `num_validation` leaves nothing to train on,
+        an image cannot be read, or a text is to be normalised.
       TypeError: an option that the data set does not have.
 
     Example:
@@ -88,15 +94,10 @@ def load(
             f"{did_you_mean(normalization, _NORMALIZATIONS)}; allowed are "
             f"{', '.join(_NORMALIZATIONS)}"
         )
+    if name == "image_folder":
+        options["task"] = task
     dataset = _load(name, directory, num_validation, options)
-    if dataset.of_tokens and normalization != "statistics":
-        raise ValueError(
-            f"normalization={normalization!r} of {name!r}; a text is not normalised"
-        )
-    if normalization == "half":
-        half = (0.5,) * len(dataset.mean)
-        return dataset._replace(mean=half, std=half)
-    return dataset if normalization == "statistics" else _by_range(dataset)
+    return _normalized(dataset, normalization)
 
 
 def _load(
@@ -116,8 +117,8 @@ def _load(
         return synthetic(num_validation=num_validation, **options)
     if name == "synthetic_text":
         return synthetic_text(num_validation=num_validation, **options)
-    if name == "tiny_shakespeare":
-        return tiny_shakespeare(
+    if name in ("image_folder", "tiny_shakespeare"):
+        return _WITH_OPTIONS[name](
             directory=directory, num_validation=num_validation, **options
         )
     if name in POINTS:
@@ -127,11 +128,36 @@ def _load(
     return _prepared(name, directory, num_validation)
 
 
+def _normalized(dataset: Dataset, normalization: str) -> Dataset:
+    """The data set with the mean and deviation that the normalization names."""
+    if normalization == "statistics":
+        return dataset
+    if dataset.of_tokens:
+        raise ValueError(
+            f"normalization={normalization!r} of {dataset.name!r}; a text is not "
+            "normalised"
+        )
+    if normalization == "half":
+        half = (0.5,) * len(dataset.mean)
+        return dataset._replace(mean=half, std=half)
+    return (_by_imagenet if normalization == "imagenet" else _by_range)(dataset)
+
+
 def _by_range(dataset: Dataset) -> Dataset:
     """The data set with a mean and deviation that scale its pixels to 0 ... 1."""
     channels, largest = len(dataset.mean), int(dataset.train.inputs.max())
     std = (max(largest, 1) / 255,) * channels
     return dataset._replace(mean=(0.0,) * channels, std=std)
+
+
+def _by_imagenet(dataset: Dataset) -> Dataset:
+    if len(dataset.mean) != 3:
+        raise ValueError(
+            f"normalization='imagenet' is for three channels, and data set "
+            f"{dataset.name!r} has {len(dataset.mean)}"
+        )
+    mean, std = _IMAGENET
+    return dataset._replace(mean=mean, std=std)
 
 
 def synthetic(
@@ -199,7 +225,12 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
         )
 
 
-_WITH_OPTIONS = {"synthetic": synthetic, **_TEXTS, **dict.fromkeys(POINTS, points)}
+_WITH_OPTIONS = {
+    "image_folder": image_folder,
+    "synthetic": synthetic,
+    **_TEXTS,
+    **dict.fromkeys(POINTS, points),
+}
 
 
 def _coarse_patterns(

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
+from cmd_jax.models.autoencoder import Encoder, encode
 from cmd_jax.models.batch_norm import BatchNorm
-from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.passages import Passage, advance, check_flow, enter, tell
 from cmd_jax.models.pre_activation import PreActivationBlock
 from cmd_jax.types import Array
 
+ENCODERS = ("learned", "autoencoder")
 _GAIN = 0.01
 _HEAD_WIDTH = 100
 
@@ -22,8 +23,8 @@ _HEAD_WIDTH = 100
 class OneRep(nn.Module):
     """Encoder conv3-ReLU-conv5-ReLU, pre-activation blocks, head dense-BN-ReLU-dense.
 
-    The encoder halves the image and is learned with the rest, initialised as PyTorch
-    does by default; blocks and head are orthogonal with gain 0.01.
+    The encoder halves the image and is initialised as PyTorch does by default; blocks
+    and head are orthogonal with gain 0.01.
 
     Attributes:
       num_classes: outputs.
@@ -31,13 +32,17 @@ class OneRep(nn.Module):
       width: channels of the flow, F; half as many inside the encoder.
       batch_norm: whether blocks and head have BatchNorm, with running statistics.
       step: h, what a block's residue is multiplied by.
+      encoder: "learned" with the rest, or "autoencoder": frozen. A frozen one is no
+        parameter, and `state["frozen"]["encoder"]` holds it: fill in the parameters
+        `["encoder"]` of an `AutoEncoder` of the same width.
       stacked: whether the blocks after the first are one scan over stacked parameters.
         It compiles in a time that does not depend on their number, and is for
         accelerators: on a CPU the gradient of a convolution in a loop is 20 to 53 times
         slower.
 
     Raises:
-      ValueError: a size below 1, an odd width or a step that is not positive.
+      ValueError: a size below 1, an odd width, a step that is not positive or another
+        encoder.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -59,6 +64,7 @@ class OneRep(nn.Module):
     width: int = 32
     batch_norm: bool = True
     step: float = 1.0
+    encoder: str = "learned"
     stacked: bool = False
 
     def __post_init__(self) -> None:
@@ -66,26 +72,38 @@ class OneRep(nn.Module):
         check_flow(self.num_blocks, self.step)
         if self.width < 2 or self.width % 2:
             raise ValueError(f"width={self.width}; allowed are even numbers from 2 on")
+        if self.encoder not in ENCODERS:
+            raise ValueError(
+                f"encoder={self.encoder!r}; allowed are {', '.join(ENCODERS)}"
+            )
 
     @nn.compact
     def __call__(
         self, inputs: Float[Array, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
-        x = _conv(inputs, self.width // 2, kernel=3, stride=1, name="encoder_0")
-        x = _conv(nn.relu(x), self.width, kernel=5, stride=2, name="encoder_1")
-        x = self._unrolled(nn.relu(x), 1 if self.stacked else self.num_blocks, train)
+        x = self._encode(inputs)
+        x = self._unrolled(x, 1 if self.stacked else self.num_blocks, train)
         if self.stacked and self.num_blocks > 1:
             x = self._scanned(x, train)
         return self._head(x.reshape(x.shape[0], -1), train)
+
+    def _encode(self, inputs: Array) -> Array:
+        if self.encoder == "learned":
+            return encode(inputs, self.width)
+        encoder = Encoder(self.width, parent=None)
+        frozen = self.variable(
+            *("frozen", "encoder"),
+            lambda: encoder.init(self.make_rng("params"), inputs)["params"],
+        )
+        return encoder.bind({"params": frozen.value})(inputs)
 
     def _unrolled(self, x: Array, num_blocks: int, train: bool) -> Array:
         """The data after the first blocks, each a module of its own."""
         for block in range(num_blocks):
             x = enter(self, block, x)
-            residue = PreActivationBlock(
-                _GAIN, self._statistics, first=block == 0, name=f"block_{block}"
-            )(x, train)
+            layers = _block(self._statistics, first=block == 0, name=f"block_{block}")
+            residue = layers(x, train)
             x = advance(self, x, residue, step=self.step)
         return x
 
@@ -129,19 +147,15 @@ class _EulerStep(nn.Module):
         self, x: Array, shift: Array, train: bool
     ) -> tuple[Array, tuple[Array, Array]]:
         start = x + shift
-        residue = PreActivationBlock(_GAIN, self.statistics, name="block")(start, train)
+        residue = _block(self.statistics, first=False, name="block")(start, train)
         return start + self.step * residue, (start, residue)
 
 
-def _conv(x: Array, features: int, *, kernel: int, stride: int, name: str) -> Array:
-    init = fan_in_uniform(kernel * kernel * x.shape[-1])
-    layer = nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        kernel_init=init,
-        bias_init=init,
+def _block(statistics: str | None, *, first: bool, name: str) -> PreActivationBlock:
+    return PreActivationBlock(
+        statistics,
+        init=nn.initializers.orthogonal(_GAIN),
+        use_bias=statistics is None,
+        first=first,
         name=name,
     )
-    return layer(x)

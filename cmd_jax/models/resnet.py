@@ -1,22 +1,26 @@
-"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1; section 7).
+"""ResNet18 for small images, as CMD trains it on CIFAR-10 (P2 Table 1), and for large.
 
 A 3 x 3 stem without pooling, four stages of two basic blocks with 64-128-256-512
 channels, the last three halving the image, mean over the image, one dense layer: 11 173
 962 trainable parameters with 10 classes. Convolutions have no bias; BatchNorm follows
-each, also in the 1 x 1 shortcuts where the shape changes.
+each, also in the 1 x 1 shortcuts where the shape changes. The stem of ImageNet's
+ResNet18 is a 7 x 7 convolution and max-pooling, which make a quarter of the image's
+side: 11 689 512 parameters with 1 000 classes.
 """
 
-from typing import Any
+import functools
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
-from cmd_jax.models.batch_norm import STATISTICS, BatchNorm
-from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.batch_norm import BatchNorm, check_statistics
+from cmd_jax.models.layers import conv, dense
+from cmd_jax.models.pooling import overlapping_max_pool
 from cmd_jax.types import Array
 
 _DTYPES = ("float32", "bfloat16")
+_STEMS = ("small", "imagenet")
 _STAGES = 4
 _BLOCKS_PER_STAGE = 2
 
@@ -31,6 +35,8 @@ class ResNet18(nn.Module):
       dtype: what is computed in, `"float32"` or `"bfloat16"`; parameters, statistics
         and logits are float32 in any case. bfloat16 is for accelerators: a CPU gives
         the same numbers, slower.
+      stem: what comes before the blocks: `"small"`, a 3 x 3 convolution, or
+        `"imagenet"`, one of 7 x 7 with stride 2, and 3 x 3 max-pooling with stride 2.
       remat: whether a block's maps are computed again in the backward pass and not
         kept, which saves memory and costs a forward pass.
 
@@ -56,13 +62,15 @@ class ResNet18(nn.Module):
     width: int = 64
     statistics: str = "batch"
     dtype: str = "float32"
+    stem: str = "small"
     remat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.width < 1:
             raise ValueError(f"width={self.width}; allowed is at least 1")
-        for name, allowed in (("statistics", STATISTICS), ("dtype", _DTYPES)):
+        check_statistics(self.statistics)
+        for name, allowed in (("dtype", _DTYPES), ("stem", _STEMS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}; allowed are "
@@ -75,8 +83,19 @@ class ResNet18(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
         block = nn.remat(_Block, static_argnums=(2,)) if self.remat else _Block
-        x = _conv(inputs, self.width, kernel=3, dtype=self.dtype, name="conv")
+        large = self.stem == "imagenet"
+        kernel, stride = (7, 2) if large else (3, 1)
+        x = conv(
+            inputs,
+            self.width,
+            kernel=kernel,
+            stride=stride,
+            dtype=self.dtype,
+            name="conv",
+        )
         x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
+        if large:
+            x = overlapping_max_pool(x, stride=2)
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(
@@ -87,11 +106,7 @@ class ResNet18(nn.Module):
                 name=f"block_{index}",
             )(x, train)
         x = x.astype(jnp.float32).mean(axis=(1, 2))
-        init = fan_in_uniform(x.shape[-1])
-        dense = nn.Dense(
-            self.num_classes, kernel_init=init, bias_init=init, name="dense"
-        )
-        return dense(x)
+        return dense(x, self.num_classes, name="dense")
 
 
 class _Block(nn.Module):
@@ -107,35 +122,11 @@ class _Block(nn.Module):
         def norm(x: Array, name: str) -> Array:
             return BatchNorm(self.statistics, self.dtype, name=name)(x, train)
 
-        def conv(x: Array, kernel: int, stride: int, name: str) -> Array:
-            return _conv(
-                x,
-                self.features,
-                kernel=kernel,
-                stride=stride,
-                dtype=self.dtype,
-                name=name,
-            )
-
-        y = nn.relu(norm(conv(x, 3, self.stride, "conv_0"), "norm_0"))
-        y = norm(conv(y, 3, 1, "conv_1"), "norm_1")
+        layer = functools.partial(conv, features=self.features, dtype=self.dtype)
+        y = layer(x, stride=self.stride, name="conv_0")
+        y = layer(nn.relu(norm(y, "norm_0")), name="conv_1")
+        y = norm(y, "norm_1")
         if x.shape != y.shape:
-            x = norm(conv(x, 1, self.stride, "shortcut"), "shortcut_norm")
+            x = layer(x, kernel=1, stride=self.stride, name="shortcut")
+            x = norm(x, "shortcut_norm")
         return nn.relu(x + y)
-
-
-def _conv(
-    x: Array, features: int, *, kernel: int, dtype: Any, name: str, stride: int = 1
-) -> Array:
-    """A convolution padded alike on all sides, as PyTorch does; "SAME" is not."""
-    layer = nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        use_bias=False,
-        dtype=dtype,
-        kernel_init=fan_in_uniform(kernel * kernel * x.shape[-1]),
-        name=name,
-    )
-    return layer(x)

@@ -7,7 +7,7 @@ from cmd_jax.train.feed import choose_placement
 from cmd_jax.train.hooks import CheckpointHook, MetricsHook
 from cmd_jax.train.loop import Hook, HostMetrics, NonFiniteLossError, train
 from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sink
-from cmd_jax.train.objective import Objective, cross_entropy
+from cmd_jax.train.objective import Objective, cross_entropy, reconstruction_error
 from cmd_jax.train.optimizer import create_optimizer
 from cmd_jax.train.state import TrainState, initial_state
 from cmd_jax.train.statistics import Reestimate, make_reestimate
@@ -35,6 +35,7 @@ __all__ = [
     "make_chunk",
     "make_evaluate",
     "make_reestimate",
+    "reconstruction_error",
     "tensorboard_sink",
     "train",
     "wandb_sink",

@@ -53,6 +53,27 @@ def cross_entropy(network: Network) -> Objective:
     return objective
 
 
+def reconstruction_error(network: Network) -> Objective:
+    """Mean squared error of an auto-encoder's reconstructions, in training mode.
+
+    Args:
+      network: gives reconstructions of its inputs; labels play no part.
+
+    Returns:
+      An objective: a mean over examples and features, without metrics or residues.
+    """
+
+    def objective(
+        params: Params, state: PyTree, batch: Batch, key: Key
+    ) -> tuple[Array, tuple[PyTree, dict[str, Any]]]:
+        inputs = batch["inputs"]
+        outputs, state = network.apply(params, state, inputs, train=True, key=key)
+        loss = jnp.mean((outputs - inputs) ** 2)
+        return loss, (state, {"metrics": {}, "residues": ()})
+
+    return objective
+
+
 def cross_entropy_sum(
     logits: Float[Array, "batch *tokens classes"], labels: Int[Array, "batch *tokens"]
 ) -> Float[Array, ""]:

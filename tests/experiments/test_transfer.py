@@ -4,9 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from scipy import special
 
 from cmd_jax import config as configs
 from cmd_jax import runs
+from experiments import recording
 from experiments.setup import prepare
 from experiments.transfer_checks import FIELDS, check
 from experiments.transfer_methods import make_batches
@@ -74,6 +76,23 @@ def test_training_after_the_transfer_begins_with_what_was_transferred(finished_p
     assert arrays["standard_epochs"].tolist() == [0, 1, 2, 3, 4]
     assert arrays["standard"][-1] == pytest.approx(results["accuracy"]["trained"])
     assert "Training after the transfer" in finished_pair.report.read_text()
+
+
+def test_ensembles_are_the_mean_of_source_and_network(finished_pair, config):
+    measures = finished_pair.seed(0).results()["measures"]
+    setup = prepare(config, None, {"transfer": FIELDS})
+    like, test = setup.template.params, setup.dataset.test
+    ends = [recording.open_recorded(finished_pair.seed(s), like)[-1] for s in (0, 1)]
+    inputs = setup.preprocess(test.inputs)
+    logits = [setup.network.apply(params, {}, inputs)[0] for params in ends]
+    mean = special.softmax(np.array(logits, np.float64), axis=-1).mean(0)
+    expected = (mean.argmax(1) == test.labels).mean()
+    assert measures["trained"]["ensemble_accuracy"] == pytest.approx(expected)
+    transfers = {"naive", "gmt", "fgmt", "oracle"}
+    results = finished_pair.seed(0).results()
+    assert set(_measured(results, "ensemble_accuracy")) == transfers | {"trained"}
+    assert set(_measured(results, "followed_ensemble_accuracy")) == transfers
+    assert "Ensembles with the source" in finished_pair.report.read_text()
 
 
 def test_a_finished_pair_is_shown_again(finished_pair, run_main, capsys):

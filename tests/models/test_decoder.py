@@ -126,7 +126,9 @@ def test_the_loss_comes_down_to_the_entropy_rate():
     preprocess = data.augmenter(text)
     optimizer = optax.adam(1e-2)
     inputs = preprocess(text.train.inputs[:1])
-    state = train.initial_state(network, optimizer, inputs, key=KEY)
+    state = train.jit_once(
+        lambda key: train.initial_state(network, optimizer, inputs, key=key)
+    )(KEY)
     chunk = train.make_chunk(
         train.cross_entropy(network),
         optimizer,

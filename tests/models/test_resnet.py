@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cmd_jax import models, train, trees
+from tests.models.oracles import conv, head, max_pool, norm, relu
 
 _IMAGES = jax.random.normal(jax.random.key(0), (16, 16, 16, 3))
 _LABELS = jnp.arange(16) % 10
@@ -38,38 +39,37 @@ def test_has_as_many_parameters_as_the_paper() -> None:
     assert with_shortcut == {"block_2", "block_4", "block_6"}
 
 
-def test_forward_equals_numpy() -> None:
-    network, params, _ = _narrow()
+def test_imagenets_has_as_many_parameters_as_published() -> None:
+    network = models.create("resnet18", num_classes=1000, stem="imagenet")
+    params, _ = jax.eval_shape(
+        network.init, jax.random.key(0), jnp.zeros((1, 224, 224, 3))
+    )
+    assert trees.count(params) == 11_689_512
+    assert params["conv"]["kernel"].shape == (7, 7, 3, 64)
+
+
+@pytest.mark.parametrize("stem", ["small", "imagenet"])
+def test_forward_equals_numpy(stem: str) -> None:
+    network, params, _ = _narrow(stem=stem)
     logits, _ = _apply(network, params, {}, _IMAGES)
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
-    expected = _resnet(wide, np.asarray(_IMAGES, np.float64))
+    expected = _resnet(wide, np.asarray(_IMAGES, np.float64), stem)
     np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
 
 
-def _resnet(params: dict, x: np.ndarray) -> np.ndarray:
-    x = np.maximum(_norm(params["norm"], _conv(params["conv"], x)), 0)
+def _resnet(params: dict, x: np.ndarray, stem: str) -> np.ndarray:
+    large = stem == "imagenet"
+    x = relu(norm(params["norm"], conv(params["conv"], x, 2 if large else 1)))
+    x = max_pool(x, 2) if large else x
     for index in range(8):
         block = params[f"block_{index}"]
         stride = 2 if index in (2, 4, 6) else 1
-        y = np.maximum(_norm(block["norm_0"], _conv(block["conv_0"], x, stride)), 0)
-        y = _norm(block["norm_1"], _conv(block["conv_1"], y))
+        y = relu(norm(block["norm_0"], conv(block["conv_0"], x, stride)))
+        y = norm(block["norm_1"], conv(block["conv_1"], y))
         if stride == 2:
-            kernel = block["shortcut"]["kernel"][0, 0]
-            x = _norm(block["shortcut_norm"], x[:, ::2, ::2] @ kernel)
-        x = np.maximum(x + y, 0)
-    return x.mean((1, 2)) @ params["dense"]["kernel"] + params["dense"]["bias"]
-
-
-def _conv(layer: dict, x: np.ndarray, stride: int = 1) -> np.ndarray:
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    windows = windows[:, ::stride, ::stride]
-    return np.einsum("bhwcij,ijcd->bhwd", windows, layer["kernel"])
-
-
-def _norm(layer: dict, x: np.ndarray) -> np.ndarray:
-    z = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5)
-    return z * layer["scale"] + layer["bias"]
+            x = norm(block["shortcut_norm"], conv(block["shortcut"], x, stride))
+        x = relu(x + y)
+    return head(params["dense"], x)
 
 
 def test_every_kernel_lies_within_its_fan_in_bound() -> None:
@@ -160,6 +160,7 @@ def test_bfloat16_is_close_and_leaves_float32_outside() -> None:
             "statistics='none'; allowed are 'batch' and 'running'",
         ),
         ({"dtype": "float16"}, "dtype='float16'; allowed are 'float32' and 'bfloat16'"),
+        ({"stem": "large"}, "stem='large'; allowed are 'small' and 'imagenet'"),
     ],
 )
 def test_refuses_wrong_options(options: dict, message: str) -> None:
