@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -22,13 +23,13 @@ class Drawn(NamedTuple):
     network: models.Network
     params: dict
     state: dict
-    images: np.ndarray
+    images: jax.Array
 
 
 def drawn(name: str, **options: Any) -> Drawn:
     """The network `name`: kernels keep the scale of the data, all else is about one."""
     draws = np.random.default_rng(0)
-    images = draws.normal(size=(4, 16, 8, 3)).astype(np.float32)
+    images = jnp.asarray(draws.normal(size=(4, 16, 8, 3)), jnp.float32)
     network = models.create(name, num_classes=3, **options)
     shapes = jax.eval_shape(network.init, jax.random.key(0), images)
 
@@ -64,7 +65,7 @@ def check_forward(drawn: Drawn, oracle: Oracle) -> None:
     ):
         apply = train.jit_once(functools.partial(network.apply, train=training))
         found, _ = apply(params, state, images)
-        expected = oracle(layers, images.astype(np.float64))
+        expected = oracle(layers, np.asarray(images, np.float64))
         assert np.abs(expected - expected.mean(0)).max() > 0.01
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
