@@ -81,6 +81,9 @@ def test_the_seeds_begin_with_the_file_and_their_own_head(draw, load, tmp_path):
 def test_a_run_starts_from_the_file_with_a_new_head(draw, run_main, tmp_path, capsys):
     arrays, path = draw("vit.safetensors"), tmp_path / "vit.safetensors"
     arguments = (*SMOKE, f"--config.branch.weights={path}")
+    assert run_main(tmp_path / "runs", *arguments, "--dry_run") == 0
+    assert f"weights     from {path} (torchvision-" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
     assert run_main(tmp_path / "runs", *arguments) == 0
     (directory,) = (tmp_path / "runs").glob("vit_b16-*")
     start = Trajectory.open(directory / "seed_0" / "trajectory")[0]
@@ -114,15 +117,6 @@ def test_a_run_is_named_by_what_is_in_the_file(draw, load, tmp_path):
     )
     assert first == moved
     assert len({first, other, digest("")}) == 3
-
-
-def test_a_dry_run_says_where_it_would_start(draw, run_main, tmp_path, capsys):
-    draw("vit.safetensors")
-    weights = f"--config.branch.weights={tmp_path / 'vit.safetensors'}"
-    assert run_main(tmp_path / "runs", *SMOKE, weights, "--dry_run") == 0
-    expected = f"weights     from {tmp_path / 'vit.safetensors'} (torchvision-"
-    assert expected in capsys.readouterr().out
-    assert not (tmp_path / "runs").exists()
 
 
 def test_the_papers_row_is_refused_without_its_weights(
