@@ -79,11 +79,8 @@ def make_batches(setup: Setup, *, key: Key) -> PyTree | Callable[[int, int], PyT
             chosen = examples.inputs[rows]
             micro = setup.preprocess(chosen, train=True, key=augment)
             inputs.append(host.fetch(micro))
-        labels = examples.labels[drawn]
-        return {
-            "inputs": np.stack(inputs),
-            "labels": labels.reshape(*shape, *labels.shape[1:]),
-        }
+        labels = examples.labels[drawn.reshape(shape)]
+        return {"inputs": np.stack(inputs), "labels": labels}
 
     if options.resample:
         return draw

@@ -9,6 +9,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.layers import conv
 from cmd_jax.types import Array
 
 
@@ -21,8 +22,8 @@ def encode(
       inputs: float32 images.
       features: channels of the code, F; half as many in between.
     """
-    x = _conv(inputs, features // 2, kernel=3, stride=1, name="encoder_0")
-    x = _conv(nn.relu(x), features, kernel=5, stride=2, name="encoder_1")
+    x = nn.relu(conv(inputs, features // 2, use_bias=True, name="encoder_0"))
+    x = conv(x, features, kernel=5, stride=2, use_bias=True, name="encoder_1")
     return nn.relu(x)
 
 
@@ -90,18 +91,4 @@ class AutoEncoder(nn.Module):
             name="decoder_0",
         )
         x = nn.relu(decode(code)[:, :height, :width])  # an odd side had been rounded up
-        return _conv(x, channels, kernel=3, stride=1, name="decoder_1")
-
-
-def _conv(x: Array, features: int, *, kernel: int, stride: int, name: str) -> Array:
-    init = fan_in_uniform(kernel * kernel * x.shape[-1])
-    layer = nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        kernel_init=init,
-        bias_init=init,
-        name=name,
-    )
-    return layer(x)
+        return conv(x, channels, use_bias=True, name="decoder_1")

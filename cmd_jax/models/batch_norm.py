@@ -13,8 +13,7 @@ from jaxtyping import Float
 
 from cmd_jax.types import Array, ArrayLike
 
-STATISTICS = ("batch", "running")
-_MOMENTUM = 0.9  # what a step keeps of the running statistics; PyTorch's 0.1
+_STATISTICS = ("batch", "running")
 _EPSILON = 1e-5
 
 Maps = Float[Array, "batch height width channels"]
@@ -27,15 +26,16 @@ class BatchNorm(nn.Module):
     With `"batch"` statistics the layer has no state: tested networks, too, see the mean
     and variance of the batch that they are given, so that an accuracy depends on how
     the test set is cut (P2's ResNet18). With `"running"` ones training uses the batch's
-    own and keeps s <- 0.9 s + 0.1 s_batch (the biased variance, as Flax) in the
+    own and keeps s <- m s + (1 - m) s_batch (the biased variance, as Flax) in the
     collection "batch_stats", which is what is used outside training.
 
     Attributes:
       statistics: `"batch"` or `"running"`.
       dtype: of the outputs.
+      momentum: m, what a step keeps of the running statistics; PyTorch's is 1 - m.
 
     Raises:
-      ValueError: `statistics` is something else.
+      ValueError: `statistics` is something else, or `momentum` is not in [0, 1].
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -52,13 +52,13 @@ class BatchNorm(nn.Module):
 
     statistics: str
     dtype: str = "float32"
+    momentum: float = 0.9
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.statistics not in STATISTICS:
-            raise ValueError(
-                f"statistics={self.statistics!r}; allowed are 'batch' and 'running'"
-            )
+        check_statistics(self.statistics)
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"momentum={self.momentum}; allowed is 0 to 1")
 
     @nn.compact
     def __call__(self, inputs: Maps, train: bool) -> Maps:
@@ -77,11 +77,24 @@ class BatchNorm(nn.Module):
             y, *found = _normalize(x, scale, bias)
             for running, now in zip((mean, var), found, strict=True):
                 now = jax.lax.stop_gradient(now.reshape(shape))
-                running.value = _MOMENTUM * running.value + (1 - _MOMENTUM) * now
+                kept = self.momentum * running.value
+                running.value = kept + (1 - self.momentum) * now
         else:
             inverse = jax.lax.rsqrt(_as_maps(var.value) + _EPSILON)
             y = (x - _as_maps(mean.value)) * (scale * inverse) + bias
         return y.astype(self.dtype)
+
+
+def check_statistics(statistics: str) -> None:
+    """Refuses statistics that BatchNorm does not know.
+
+    Raises:
+      ValueError: names them and what is allowed.
+    """
+    if statistics not in _STATISTICS:
+        raise ValueError(
+            f"statistics={statistics!r}; allowed are 'batch' and 'running'"
+        )
 
 
 def _as_maps(channels: ArrayLike) -> Channels:

@@ -9,7 +9,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.initializers import fan_in_uniform
-from cmd_jax.models.lenet import max_pool
+from cmd_jax.models.pooling import max_pool
 from cmd_jax.types import Array
 
 _POOLED = (2, 2, 2, 4)  # after each pair of convolutions

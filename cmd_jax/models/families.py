@@ -5,15 +5,18 @@ from typing import Any
 
 from cmd_jax.models.conv8 import Conv8
 from cmd_jax.models.decoder import Decoder
+from cmd_jax.models.googlenet import GoogLeNet
 from cmd_jax.models.lenet import LeNet5
 from cmd_jax.models.mlp import MLP
 from cmd_jax.models.network import Network, from_linen
 from cmd_jax.models.one_rep import OneRep
 from cmd_jax.models.point_resnet import PointResNet
+from cmd_jax.models.pre_resnet import PreResNet
 from cmd_jax.models.resnet import ResNet18
 from cmd_jax.models.resnet110 import ResNet110
 from cmd_jax.models.resnext50 import ResNeXt50
 from cmd_jax.models.vit import ViT
+from cmd_jax.models.wide_resnet import WideResNet
 from cmd_jax.spelling import did_you_mean
 
 OF_TOKENS = ("decoder",)
@@ -22,11 +25,14 @@ OF_TOKENS = ("decoder",)
 _DENSE = {"decoder": Decoder, "mlp": MLP, "point_resnet": PointResNet, "vit": ViT}
 _CONVOLUTIONAL = {
     "conv8": Conv8,
+    "googlenet": GoogLeNet,
     "lenet5": LeNet5,
     "one_rep": OneRep,
+    "pre_resnet": PreResNet,
     "resnet18": ResNet18,
     "resnet110": ResNet110,
     "resnext50": ResNeXt50,
+    "wide_resnet": WideResNet,
 }
 _FAMILIES = {**_DENSE, **_CONVOLUTIONAL}
 
@@ -35,19 +41,11 @@ def create(name: str, *, num_classes: int, **options: Any) -> Network:
     """The network `name`, with options of its family.
 
     Args:
-      name: `"mlp"` (options `hidden`, `use_bias`, `init_scale`), `"lenet5"` (option
-        `width`), `"conv8"` (options `width`, `init_scale`), `"resnet18"` (options
-        `width`, `statistics`, `dtype`, `stem`, `remat`), `"point_resnet"` (options
-        `num_blocks`, `hidden`, `step`), `"one_rep"` (options `num_blocks`, `width`,
-        `batch_norm`, `step`, `encoder`, `stacked`), `"resnet110"` (options `width`,
-        `blocks_per_stage`, `step`), `"resnext50"` (options `width`, `groups`,
-        `inner_relu`), `"vit"` (options `patch`, `hidden`, `depth`, `heads`,
-        `mlp_hidden`, `dtype`, `remat`) or `"decoder"` (options `hidden`, `depth`,
-        `heads`, `context`).
+      name: `"conv8"`, `"decoder"`, `"googlenet"`, `"lenet5"`, `"mlp"`, `"one_rep"`,
+        `"point_resnet"`, `"pre_resnet"`, `"resnet18"`, `"resnet110"`, `"resnext50"`,
+        `"vit"` or `"wide_resnet"`.
       num_classes: outputs of the network.
-      **options: fields of the family's module; see `MLP`, `LeNet5`, `Conv8`,
-        `ResNet18`, `PointResNet`, `OneRep`, `ResNet110`, `ResNeXt50`, `ViT` and
-        `Decoder`.
+      **options: fields of the family's module, such as `LeNet5`'s `width`.
 
     Returns:
       The network's pure functions.

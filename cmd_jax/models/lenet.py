@@ -9,6 +9,8 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.layers import dense
+from cmd_jax.models.pooling import max_pool
 from cmd_jax.types import Array
 
 _SMALLEST_IMAGE = 16  # what two unpadded 5 x 5 convolutions and poolings reduce to 1
@@ -62,30 +64,9 @@ class LeNet5(nn.Module):
         x = max_pool(nn.tanh(_conv(6 * self.width, "conv_0", inputs)))
         x = max_pool(nn.tanh(_conv(16 * self.width, "conv_1", x)))
         x = x.reshape(x.shape[0], -1)
-        x = nn.tanh(_dense(120 * self.width, "dense_0", x))
-        x = nn.tanh(_dense(84 * self.width, "dense_1", x))
-        return _dense(self.num_classes, "dense_2", x)
-
-
-def max_pool(
-    inputs: Float[Array, "batch height width channels"], *, size: int = 2
-) -> Float[Array, "batch pooled_height pooled_width channels"]:
-    """Maximum of each non-overlapping `size` x `size` window, the remainder dropped.
-
-    Equal to `flax.linen.max_pool` with that stride, but a reshape and a maximum, whose
-    gradient XLA compiles to much faster CPU code than that of `reduce_window`.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> from cmd_jax.models import max_pool
-      >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
-      [[5.0, 7.0], [13.0, 15.0]]
-    """
-    batch, height, width, channels = inputs.shape
-    rows, columns = height // size, width // size
-    inputs = inputs[:, : rows * size, : columns * size]
-    windows = inputs.reshape(batch, rows, size, columns, size, channels)
-    return windows.max(axis=(2, 4))
+        x = nn.tanh(dense(x, 120 * self.width, name="dense_0"))
+        x = nn.tanh(dense(x, 84 * self.width, name="dense_1"))
+        return dense(x, self.num_classes, name="dense_2")
 
 
 def _conv(features: int, name: str, x: Array) -> Array:
@@ -94,8 +75,3 @@ def _conv(features: int, name: str, x: Array) -> Array:
         features, (5, 5), padding="VALID", kernel_init=init, bias_init=init, name=name
     )
     return layer(x)
-
-
-def _dense(features: int, name: str, x: Array) -> Array:
-    init = fan_in_uniform(x.shape[-1])
-    return nn.Dense(features, kernel_init=init, bias_init=init, name=name)(x)

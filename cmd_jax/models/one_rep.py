@@ -102,9 +102,8 @@ class OneRep(nn.Module):
         """The data after the first blocks, each a module of its own."""
         for block in range(num_blocks):
             x = enter(self, block, x)
-            residue = PreActivationBlock(
-                _GAIN, self._statistics, first=block == 0, name=f"block_{block}"
-            )(x, train)
+            layers = _block(self._statistics, first=block == 0, name=f"block_{block}")
+            residue = layers(x, train)
             x = advance(self, x, residue, step=self.step)
         return x
 
@@ -148,5 +147,15 @@ class _EulerStep(nn.Module):
         self, x: Array, shift: Array, train: bool
     ) -> tuple[Array, tuple[Array, Array]]:
         start = x + shift
-        residue = PreActivationBlock(_GAIN, self.statistics, name="block")(start, train)
+        residue = _block(self.statistics, first=False, name="block")(start, train)
         return start + self.step * residue, (start, residue)
+
+
+def _block(statistics: str | None, *, first: bool, name: str) -> PreActivationBlock:
+    return PreActivationBlock(
+        statistics,
+        kernel_init=nn.initializers.orthogonal(_GAIN),
+        use_bias=statistics is None,
+        first=first,
+        name=name,
+    )

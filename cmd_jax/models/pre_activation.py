@@ -1,15 +1,14 @@
-"""The pre-activation block of LAP's networks, the residue BN-ReLU-conv-BN-ReLU-conv.
+"""The pre-activation block, the residue BN-ReLU-conv-BN-ReLU-conv.
 
-Without BatchNorm it is ReLU-conv-ReLU-conv, with biases. Convolutions are 3 x 3 and
-keep the shape; kernels are orthogonal, scaled by a small gain, so that a network begins
-near the identity.
+Without BatchNorm it is ReLU-conv-ReLU-conv. Convolutions are 3 x 3. LAP's networks have
+orthogonal kernels, scaled by a small gain, so that they begin near the identity.
 """
 
-from typing import Any
-
 from flax import linen as nn
+from jax.nn.initializers import Initializer
 
 from cmd_jax.models.batch_norm import BatchNorm
+from cmd_jax.models.layers import conv
 from cmd_jax.types import Array
 
 
@@ -17,8 +16,12 @@ class PreActivationBlock(nn.Module):
     """The residue v(x) of one block.
 
     Attributes:
-      gain: of the orthogonal kernels.
       statistics: BatchNorm's, see `BatchNorm`; None leaves it out.
+      kernel_init: of the kernels; None is PyTorch's, of biases too.
+      use_bias: whether the convolutions have biases.
+      features: channels of both convolutions; None for as many as come in.
+      strides: of the two convolutions.
+      dropout: the probability that an activation between them is dropped in training.
       first: leaves out what comes before the first convolution: the encoder or the stem
         has done it.
 
@@ -28,46 +31,32 @@ class PreActivationBlock(nn.Module):
       ECML-PKDD 2020 (arXiv 2009.08372).
     """
 
-    gain: float
     statistics: str | None
+    kernel_init: Initializer | None = None
+    use_bias: bool = False
+    features: int | None = None
+    strides: tuple[int, int] = (1, 1)
+    dropout: float = 0.0
     first: bool = False
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """The residue of a batch of maps."""
-        features = x.shape[-1]
-        for layer in range(2):
+        features = self.features or x.shape[-1]
+        for layer, stride in enumerate(self.strides):
             if not (self.first and layer == 0):
                 if self.statistics is not None:
                     norm = BatchNorm(self.statistics, name=f"norm_{layer}")
                     x = norm(x, train)
                 x = nn.relu(x)
-            x = orthogonal_conv(
+            x = conv(
+                x,
                 features,
-                gain=self.gain,
-                use_bias=self.statistics is None,
+                stride=stride,
+                use_bias=self.use_bias,
+                init=self.kernel_init,
                 name=f"conv_{layer}",
-            )(x)
+            )
+            if layer == 0:
+                x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return x
-
-
-def orthogonal_conv(
-    features: int,
-    *,
-    gain: float,
-    use_bias: bool,
-    kernel: int = 3,
-    stride: int = 1,
-    name: str | None = None,
-) -> nn.Conv:
-    """A convolution with an orthogonal kernel, padded alike on all sides."""
-    init: Any = nn.initializers.orthogonal(gain)
-    return nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        use_bias=use_bias,
-        kernel_init=init,
-        name=name,
-    )

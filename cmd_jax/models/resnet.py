@@ -8,14 +8,15 @@ ResNet18 is a 7 x 7 convolution and max-pooling, which make a quarter of the ima
 side: 11 689 512 parameters with 1 000 classes.
 """
 
-from typing import Any
+import functools
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
-from cmd_jax.models.batch_norm import STATISTICS, BatchNorm
-from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.batch_norm import BatchNorm, check_statistics
+from cmd_jax.models.layers import conv, dense
+from cmd_jax.models.pooling import overlapping_max_pool
 from cmd_jax.types import Array
 
 _DTYPES = ("float32", "bfloat16")
@@ -68,11 +69,8 @@ class ResNet18(nn.Module):
         super().__post_init__()
         if self.width < 1:
             raise ValueError(f"width={self.width}; allowed is at least 1")
-        for name, allowed in (
-            ("statistics", STATISTICS),
-            ("dtype", _DTYPES),
-            ("stem", _STEMS),
-        ):
+        check_statistics(self.statistics)
+        for name, allowed in (("dtype", _DTYPES), ("stem", _STEMS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r}; allowed are "
@@ -87,7 +85,7 @@ class ResNet18(nn.Module):
         block = nn.remat(_Block, static_argnums=(2,)) if self.remat else _Block
         large = self.stem == "imagenet"
         kernel, stride = (7, 2) if large else (3, 1)
-        x = _conv(
+        x = conv(
             inputs,
             self.width,
             kernel=kernel,
@@ -97,8 +95,7 @@ class ResNet18(nn.Module):
         )
         x = nn.relu(BatchNorm(self.statistics, self.dtype, name="norm")(x, train))
         if large:
-            padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros after ReLU
-            x = nn.max_pool(padded, (3, 3), strides=(2, 2))
+            x = overlapping_max_pool(x, stride=2)
         for index in range(_STAGES * _BLOCKS_PER_STAGE):
             stage, place = divmod(index, _BLOCKS_PER_STAGE)
             x = block(
@@ -109,11 +106,7 @@ class ResNet18(nn.Module):
                 name=f"block_{index}",
             )(x, train)
         x = x.astype(jnp.float32).mean(axis=(1, 2))
-        init = fan_in_uniform(x.shape[-1])
-        dense = nn.Dense(
-            self.num_classes, kernel_init=init, bias_init=init, name="dense"
-        )
-        return dense(x)
+        return dense(x, self.num_classes, name="dense")
 
 
 class _Block(nn.Module):
@@ -129,35 +122,11 @@ class _Block(nn.Module):
         def norm(x: Array, name: str) -> Array:
             return BatchNorm(self.statistics, self.dtype, name=name)(x, train)
 
-        def conv(x: Array, kernel: int, stride: int, name: str) -> Array:
-            return _conv(
-                x,
-                self.features,
-                kernel=kernel,
-                stride=stride,
-                dtype=self.dtype,
-                name=name,
-            )
-
-        y = nn.relu(norm(conv(x, 3, self.stride, "conv_0"), "norm_0"))
-        y = norm(conv(y, 3, 1, "conv_1"), "norm_1")
+        layer = functools.partial(conv, features=self.features, dtype=self.dtype)
+        y = layer(x, stride=self.stride, name="conv_0")
+        y = layer(nn.relu(norm(y, "norm_0")), name="conv_1")
+        y = norm(y, "norm_1")
         if x.shape != y.shape:
-            x = norm(conv(x, 1, self.stride, "shortcut"), "shortcut_norm")
+            x = layer(x, kernel=1, stride=self.stride, name="shortcut")
+            x = norm(x, "shortcut_norm")
         return nn.relu(x + y)
-
-
-def _conv(
-    x: Array, features: int, *, kernel: int, dtype: Any, name: str, stride: int = 1
-) -> Array:
-    """A convolution padded alike on all sides, as PyTorch does; "SAME" is not."""
-    layer = nn.Conv(
-        features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        use_bias=False,
-        dtype=dtype,
-        kernel_init=fan_in_uniform(kernel * kernel * x.shape[-1]),
-        name=name,
-    )
-    return layer(x)

@@ -9,8 +9,9 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.batch_norm import BatchNorm
+from cmd_jax.models.layers import conv
 from cmd_jax.models.passages import advance, check_flow, enter
-from cmd_jax.models.pre_activation import PreActivationBlock, orthogonal_conv
+from cmd_jax.models.pre_activation import PreActivationBlock
 from cmd_jax.types import Array
 
 _GAIN = 0.05
@@ -60,27 +61,18 @@ class ResNet110(nn.Module):
         self, inputs: Float[Array, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
-        conv = orthogonal_conv(self.width, gain=_GAIN, use_bias=False, name="conv")
-        x = BatchNorm("running", name="norm")(conv(inputs), train)
+        init = nn.initializers.orthogonal(_GAIN)
+        x = conv(inputs, self.width, init=init, name="conv")
+        x = BatchNorm("running", name="norm")(x, train)
         for block in range(_STAGES * self.blocks_per_stage):
             stage, place = divmod(block, self.blocks_per_stage)
             if stage > 0 and place == 0:
-                x = self._down(self.width * 2**stage, stage)(x)
+                features, name = self.width * 2**stage, f"down_{stage}"
+                x = conv(x, features, kernel=1, stride=2, init=init, name=name)
             x = enter(self, block, x)
             residue = PreActivationBlock(
-                _GAIN, "running", first=block == 0, name=f"block_{block}"
+                "running", init, first=block == 0, name=f"block_{block}"
             )(x, train)
             x = advance(self, x, residue, step=self.step)
-        init = nn.initializers.orthogonal(_GAIN)
         dense = nn.Dense(self.num_classes, kernel_init=init, name="dense")
         return dense(x.mean(axis=(1, 2)))
-
-    def _down(self, features: int, stage: int) -> nn.Conv:
-        return orthogonal_conv(
-            features,
-            gain=_GAIN,
-            use_bias=False,
-            kernel=1,
-            stride=2,
-            name=f"down_{stage}",
-        )

@@ -9,7 +9,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.batch_norm import BatchNorm
-from cmd_jax.models.initializers import fan_in_uniform
+from cmd_jax.models.layers import conv, dense
 from cmd_jax.models.passages import advance, enter
 from cmd_jax.types import Array
 
@@ -76,11 +76,7 @@ class ResNeXt50(nn.Module):
             for place in range(count):
                 x = self._block(x, block, stage, stride if place == 0 else 1, train)
                 block += 1
-        init = fan_in_uniform(x.shape[-1])
-        dense = nn.Dense(
-            self.num_classes, kernel_init=init, bias_init=init, name="dense"
-        )
-        return dense(x.mean(axis=(1, 2)))
+        return dense(x.mean(axis=(1, 2)), self.num_classes, name="dense")
 
     def _block(
         self, x: Array, block: int, stage: int, stride: int, train: bool
@@ -134,14 +130,13 @@ def _conv_norm(
     groups: int = 1,
 ) -> Array:
     """A convolution and its BatchNorm."""
-    conv = nn.Conv(
+    x = conv(
+        x,
         features,
-        (kernel, kernel),
-        strides=stride,
-        padding=kernel // 2,
-        feature_group_count=groups,
-        use_bias=False,
-        kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        kernel=kernel,
+        stride=stride,
+        groups=groups,
+        init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
         name=name,
     )
-    return BatchNorm("running", name=f"{name}_norm")(conv(x), train)
+    return BatchNorm("running", name=f"{name}_norm")(x, train)

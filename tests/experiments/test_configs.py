@@ -88,7 +88,14 @@ def _template(name, shape):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("lenet5", 548_878), ("resnet18", 11_173_962)]
+    ("name", "size"),
+    [
+        ("googlenet", 6_166_250),
+        ("lenet5", 548_878),
+        ("pre_resnet", 2_605_466),
+        ("resnet18", 11_173_962),
+        ("wide_resnet", 36_489_290),
+    ],
 )
 def test_has_the_papers_size(name, size):
     assert trees.count(_template(name, (32, 32, 3))) == size

@@ -11,7 +11,10 @@ from safetensors.numpy import save_file
 from cmd_jax import config as configs
 from cmd_jax import models
 from cmd_jax.models.vit_forms import torchvision_form
+from cmd_jax.runs import SeedDirectory
 from cmd_jax.trajectory import Trajectory
+from experiments import pretrained
+from experiments.programs import initial_states
 from experiments.setup import prepare
 
 SMOKE = (
@@ -55,6 +58,26 @@ def draw(load, tmp_path):
     return draw
 
 
+def test_the_seeds_begin_with_the_file_and_their_own_head(draw, load, tmp_path):
+    arrays = draw("vit.safetensors")
+    config = load(tmp_path / "vit.safetensors")
+    setup = prepare(config, None, {"modes": configs.modes().to_dict()})
+    states = initial_states(setup, [jax.random.key(0)])
+    directory = SeedDirectory(tmp_path / "seed_0")
+    (begun,) = pretrained.begin(setup.config, states, {0: directory})
+    np.testing.assert_array_equal(begun.params["token"], arrays["class_token"])
+    np.testing.assert_array_equal(
+        begun.params["head"]["kernel"], states[0].params["head"]["kernel"]
+    )
+    assert jax.tree.structure(begun) == jax.tree.structure(states[0])
+    assert json.loads(directory.branch.read_text()) == {
+        "weights": str(tmp_path / "vit.safetensors"),
+        "source": setup.config.branch.source,
+        "head": "initial (the file's has 7 classes)",
+    }
+
+
+@pytest.mark.slow
 def test_a_run_starts_from_the_file_with_a_new_head(draw, run_main, tmp_path, capsys):
     arrays, path = draw("vit.safetensors"), tmp_path / "vit.safetensors"
     arguments = (*SMOKE, f"--config.branch.weights={path}")

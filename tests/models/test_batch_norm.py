@@ -22,10 +22,10 @@ def _trained() -> dict:
     }
 
 
-@pytest.mark.parametrize("train", [True, False])
-def test_running_statistics_equal_flax(train: bool) -> None:
-    ours = models.BatchNorm("running")
-    flax = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)
+@pytest.mark.parametrize(("train", "m"), [(True, 0.9), (True, 0.1), (False, 0.9)])
+def test_running_statistics_equal_flax(train: bool, m: float) -> None:
+    ours = models.BatchNorm("running", momentum=m)
+    flax = nn.BatchNorm(use_running_average=not train, momentum=m, epsilon=1e-5)
     variables = _trained()
     found, moved = ours.apply(variables, _MAPS, train, mutable=["batch_stats"])
     expected, flax_moved = flax.apply(variables, _MAPS, mutable=["batch_stats"])
@@ -91,6 +91,8 @@ def test_bfloat16_maps_keep_float32_statistics() -> None:
     }
 
 
-def test_refuses_other_statistics() -> None:
+def test_refuses_other_statistics_and_momenta() -> None:
     with pytest.raises(ValueError, match="statistics='none'; allowed are 'batch' and"):
         models.BatchNorm("none")
+    with pytest.raises(ValueError, match=r"momentum=1.1; allowed is 0 to 1"):
+        models.BatchNorm("running", momentum=1.1)

@@ -12,7 +12,7 @@ def test_says_which_families_convolve() -> None:
 
 def test_refuses_an_unknown_name_with_a_suggestion() -> None:
     with pytest.raises(
-        ValueError, match=r"did you mean 'lenet5'.*decoder, lenet5, mlp"
+        ValueError, match=r"did you mean 'lenet5'.*decoder, googlenet, lenet5, mlp"
     ):
         models.create("lenet", num_classes=10)
 

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 from scipy.signal import correlate
 
 from cmd_jax import models, trees
@@ -66,24 +65,6 @@ def test_every_weight_lies_within_its_fan_in_bound(
         for values in layer.values():
             assert np.abs(values).max() <= bound, name
         assert np.abs(layer["kernel"]).max() > 0.95 * bound, name
-
-
-@pytest.mark.parametrize(("shape", "size"), [((2, 8, 6, 3), 2), ((1, 7, 9, 2), 3)])
-def test_max_pool_equals_flax_with_its_gradient(
-    shape: tuple[int, ...], size: int
-) -> None:
-    x = jax.random.normal(jax.random.key(0), shape)
-    window = (size, size)
-
-    def flax(x: jax.Array) -> jax.Array:
-        return nn.max_pool(x, window, strides=window)
-
-    def ours(x: jax.Array) -> jax.Array:
-        return models.max_pool(x, size=size)
-
-    np.testing.assert_array_equal(ours(x), flax(x))
-    gradients = [jax.grad(lambda x, f=f: (f(x) ** 2).sum())(x) for f in (ours, flax)]
-    np.testing.assert_allclose(*gradients, rtol=1e-6)
 
 
 def test_refuses_small_images_and_no_width() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cmd_jax import models, train, trees
+from tests.models.oracles import conv, head, max_pool, norm, relu
 
 _IMAGES = jax.random.normal(jax.random.key(0), (16, 16, 16, 3))
 _LABELS = jnp.arange(16) % 10
@@ -58,37 +59,17 @@ def test_forward_equals_numpy(stem: str) -> None:
 
 def _resnet(params: dict, x: np.ndarray, stem: str) -> np.ndarray:
     large = stem == "imagenet"
-    x = _conv(params["conv"], x, stride=2 if large else 1)
-    x = np.maximum(_norm(params["norm"], x), 0)
-    if large:  # zeros for minus infinity: no value is below
-        x = _windows(x, 3)[:, ::2, ::2].max(axis=(-2, -1))
+    x = relu(norm(params["norm"], conv(params["conv"], x, 2 if large else 1)))
+    x = max_pool(x, 2) if large else x
     for index in range(8):
         block = params[f"block_{index}"]
         stride = 2 if index in (2, 4, 6) else 1
-        y = np.maximum(_norm(block["norm_0"], _conv(block["conv_0"], x, stride)), 0)
-        y = _norm(block["norm_1"], _conv(block["conv_1"], y))
+        y = relu(norm(block["norm_0"], conv(block["conv_0"], x, stride)))
+        y = norm(block["norm_1"], conv(block["conv_1"], y))
         if stride == 2:
-            kernel = block["shortcut"]["kernel"][0, 0]
-            x = _norm(block["shortcut_norm"], x[:, ::2, ::2] @ kernel)
-        x = np.maximum(x + y, 0)
-    return x.mean((1, 2)) @ params["dense"]["kernel"] + params["dense"]["bias"]
-
-
-def _conv(layer: dict, x: np.ndarray, stride: int = 1) -> np.ndarray:
-    windows = _windows(x, len(layer["kernel"]))[:, ::stride, ::stride]
-    return np.einsum("bhwcij,ijcd->bhwd", windows, layer["kernel"])
-
-
-def _windows(x: np.ndarray, side: int) -> np.ndarray:
-    """[batch, height, width, channels, side, side] around every place."""
-    border = (side // 2, side // 2)
-    padded = np.pad(x, ((0, 0), border, border, (0, 0)))
-    return np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-
-
-def _norm(layer: dict, x: np.ndarray) -> np.ndarray:
-    z = (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2)) + 1e-5)
-    return z * layer["scale"] + layer["bias"]
+            x = norm(block["shortcut_norm"], conv(block["shortcut"], x, stride))
+        x = relu(x + y)
+    return head(params["dense"], x)
 
 
 def test_every_kernel_lies_within_its_fan_in_bound() -> None:

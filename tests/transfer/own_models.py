@@ -121,6 +121,60 @@ def resnet110() -> Network:
     return own("resnet110", shape(2, 4, 4, 1), groups, width=2, blocks_per_stage=1)
 
 
+def wide_resnet() -> Network:
+    """Where the shape changes, both paths read one stream and begin another."""
+    groups, read = [], ["conv/bias 0", "conv/kernel 3"]
+    for stage in range(3):
+        block, shortcut = f"block_{stage}", f"shortcut_{stage}"
+        read += [f"{block}/conv_0/kernel 2", *norm(f"{block}/norm_0")]
+        groups.append([*read, f"{shortcut}/kernel 2"])
+        groups.append([f"{block}/conv_0/bias 0", *within(block)])
+        ends = (shortcut, f"{block}/conv_1")
+        read = [f"{end}/{axis}" for end in ends for axis in ("bias 0", "kernel 3")]
+    groups.append([*read, *norm("norm"), "dense/kernel 0"])
+    return own("wide_resnet", shape(2, 4, 4, 1), groups, depth=10, width=2)
+
+
+def pre_resnet() -> Network:
+    """The first stage keeps the stem's channels, and so has no shortcut."""
+    groups, read = [], ["conv/kernel 3"]
+    for stage in range(3):
+        block, shortcut = f"block_{stage}", f"shortcut_{stage}"
+        read += [f"{block}/conv_0/kernel 2", *norm(f"{block}/norm_0")]
+        if stage > 0:
+            groups.append([*read, f"{shortcut}/kernel 2"])
+            read = [f"{shortcut}/kernel 3"]
+        read += [f"{block}/conv_1/kernel 3"]
+        groups.append(within(block))
+    groups.append([*read, *norm("norm"), "dense/kernel 0"])
+    return own("pre_resnet", shape(2, 4, 4, 1), groups, width=2, blocks_per_stage=1)
+
+
+def googlenet() -> Network:
+    """A branch's channels are a group, and a segment of what reads all branches."""
+
+    def layer(name: str) -> list[str]:
+        return [f"{name}/bias 0", f"{name}/kernel 3", *norm(f"{name}_norm")]
+
+    def readers(stage: int) -> list[str]:
+        names = ("conv_1x1", "reduce_3x3", "reduce_5x5", "pool")
+        inception = [f"block_{stage}_0/{name}/kernel 2" for name in names]
+        return inception if stage < 3 else ["dense/kernel 0"]
+
+    groups = [[*layer("conv"), *readers(0)]]
+    for stage, sizes in enumerate(((8, 16, 4), (24, 26, 6), (32, 40, 16))):
+        block, start = f"block_{stage}_0", 0
+        branches = ("conv_1x1", "conv_3x3", "conv_5x5_1", "pool")
+        for branch, size in zip(branches, (*sizes, 0), strict=True):
+            after = [f"{axis} from {start}" for axis in readers(stage + 1)]
+            groups.append([*layer(f"{block}/{branch}"), *after])
+            start += size
+        inner = ("reduce_3x3", "conv_3x3"), ("reduce_5x5", "conv_5x5_0")
+        for name, after in (*inner, ("conv_5x5_0", "conv_5x5_1")):
+            groups.append([*layer(f"{block}/{name}"), f"{block}/{after}/kernel 2"])
+    return own("googlenet", shape(2, 4, 4, 1), groups, width=8, blocks_per_stage=1)
+
+
 def resnext50() -> Network:
     """Within a block: the groups, and what a group reads and what it writes."""
 
@@ -214,6 +268,6 @@ MODELS: dict[str, Callable[[], Network]] = {
     model.__name__: model
     for model in (
         *(mlp, lenet5, resnet18, resnet18_imagenet, conv8, one_rep, resnet110),
-        *(resnext50, point_resnet, vit, decoder),
+        *(resnext50, point_resnet, wide_resnet, pre_resnet, googlenet, vit, decoder),
     )
 }

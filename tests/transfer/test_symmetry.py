@@ -12,7 +12,7 @@ from tests.transfer import networks, own_models
 from tests.transfer.networks import shape
 
 NETWORKS = own_models.MODELS | networks.NETWORKS
-SLOW = ("resnext50",)  # to compile
+SLOW = ("googlenet", "resnext50")  # to compile
 COMPILED = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
     for name in NETWORKS
