@@ -8,6 +8,7 @@ Hardware: 2 CPU cores, minutes a seed (scripts/prepare_data tiny_shakespeare fir
 Optimizer: Adam at a constant rate, as the CMD paper trains, with the gradient clipped.
 Estimators, with settings fixed beforehand: ten records an epoch, F = 20 of them before
 Online CMD, random references and SWA begin, EMA of decay 0.9, LAWA of 5 records.
+Expected: 43 % of the next characters, a test loss of 1.95 nats; online CMD above 2.1.
 """
 
 from ml_collections import ConfigDict
