@@ -154,7 +154,7 @@ class _EulerStep(nn.Module):
 def _block(statistics: str | None, *, first: bool, name: str) -> PreActivationBlock:
     return PreActivationBlock(
         statistics,
-        init=nn.initializers.orthogonal(_GAIN),
+        kernel_init=nn.initializers.orthogonal(_GAIN),
         use_bias=statistics is None,
         first=first,
         name=name,

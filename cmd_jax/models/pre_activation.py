@@ -17,7 +17,7 @@ class PreActivationBlock(nn.Module):
 
     Attributes:
       statistics: BatchNorm's, see `BatchNorm`; None leaves it out.
-      init: of the kernels; None is PyTorch's, of biases too.
+      kernel_init: of the kernels; None is PyTorch's, of biases too.
       use_bias: whether the convolutions have biases.
       features: channels of both convolutions; None for as many as come in.
       strides: of the two convolutions.
@@ -32,7 +32,7 @@ class PreActivationBlock(nn.Module):
     """
 
     statistics: str | None
-    init: Initializer | None = None
+    kernel_init: Initializer | None = None
     use_bias: bool = False
     features: int | None = None
     strides: tuple[int, int] = (1, 1)
@@ -54,7 +54,7 @@ class PreActivationBlock(nn.Module):
                 features,
                 stride=stride,
                 use_bias=self.use_bias,
-                init=self.init,
+                init=self.kernel_init,
                 name=f"conv_{layer}",
             )
             if layer == 0:
