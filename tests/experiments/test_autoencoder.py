@@ -13,6 +13,7 @@ from cmd_jax import runs
 from cmd_jax.checkpoints import Checkpoints, read_checkpoint
 from cmd_jax.report import mean_std
 from experiments import autoencoder, least_action
+from experiments.checks import check_config
 from experiments.interruption import Interrupted
 from experiments.options import Options
 from experiments.programs import initial_states
@@ -20,7 +21,7 @@ from experiments.programs import initial_states
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 
-def _run(output, **fields):
+def _run(output, *, export=None, **fields):
     config = configs.load(
         FOLDER / "least_action_digits.py", "smoke,encoder=autoencoder"
     )
@@ -28,7 +29,8 @@ def _run(output, **fields):
     config.update_from_flattened_dict(
         {field.replace("__", "."): value for field, value in fields.items()}
     )
-    least_action.run("digits", config, Options(output, None, False, False, "test"))
+    options = Options(output, None, False, False, "test", export)
+    least_action.run("digits", config, options)
     (directory,) = output.glob("digits-*")
     return runs.RunDirectory(directory)
 
@@ -94,8 +96,6 @@ def _encoder(folder, seed):
     [
         ("pca", "--config.seed=0", "encoder='pca'"),
         ("autoencoder", "--config.branch.run=other", "records do not hold a frozen"),
-        ("autoencoder", "--config.study=correlation_modes", "only the study 'least_"),
-        ("autoencoder", "--export=other", "a frozen encoder that is none"),
     ],
 )
 def test_refuses_before_anything_is_written(
@@ -105,3 +105,13 @@ def test_refuses_before_anything_is_written(
     assert run_main(tmp_path, "--config", config, argument) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_refuses_an_export_and_a_study_that_trains_no_encoder(tmp_path):
+    with pytest.raises(ValueError, match="a frozen encoder that is none"):
+        _run(tmp_path, export=tmp_path / "export")
+    assert not list(tmp_path.iterdir())
+    config = configs.load(FOLDER / "digits.py", "smoke")
+    config.model.encoder = "autoencoder"
+    with pytest.raises(ValueError, match="only the study 'least_action'"):
+        check_config(config, {"modes": config.modes.to_dict()})

@@ -1,5 +1,7 @@
 """The auto-encoder, and the network that takes its encoder, frozen."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +28,9 @@ def test_a_frozen_encoder_is_no_parameter_and_that_of_an_autoencoder_fits():
     encoder = (9 + 1) * 16 + (25 * 16 + 1) * 32
     assert trees.count(whole) - trees.count(params) == encoder
     assert trees.count(trained["encoder"]) == encoder
-    _, state, passages = jax.eval_shape(
-        lambda *x: network.flow(*x, train=True), params, state, images
-    )
+    assert network.flow is not None
+    flow = functools.partial(network.flow, train=True)
+    _, state, passages = jax.eval_shape(flow, params, state, images)
     assert state["frozen"]["encoder"] == trained["encoder"]
     assert len(passages) == 9
 

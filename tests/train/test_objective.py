@@ -7,7 +7,7 @@ from cmd_jax import models, train
 
 
 def test_a_linear_autoencoder_reaches_the_error_of_principal_components(linear):
-    images = np.float32(linear.dataset.train.inputs.reshape(26, -1)) / 255
+    images = linear.dataset.train.inputs.reshape(26, -1) / 255
     values = np.linalg.eigvalsh(images.T @ images / len(images))
     optimum = values[:2].sum() / 4  # what two of four directions leave, a feature
 
