@@ -14,6 +14,8 @@ from experiments.estimators import NAMES
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 LONG = (  # many layers
+    "googlenet",
+    "wide_resnet",
     "transfer_cifar10_conv8",
     "transfer_cifar10_cifar100",
     "transfer_imagenet",
