@@ -123,8 +123,8 @@ def test_fresh_leaves_keep_their_random_values(source, branch_config, tmp_path):
 
 def test_a_head_for_other_classes_begins_at_random(source, branch_config, tmp_path):
     config = branch_config(source, fresh="dense_1/*")
-    config.data = {"name": "synthetic", "shape": (8, 8, 1), "num_classes": 7}
-    config.data.update(num_validation=0, crop_padding=0, flip=False, placement="auto")
+    config.data = configs.defaults().data
+    config.data.update(name="synthetic", shape=(8, 8, 1), num_classes=7)
     _, states, begun, _ = _begin(config, tmp_path)
     assert begun[0].params["dense_1"]["kernel"].shape == (16, 7)
     np.testing.assert_array_equal(
