@@ -13,14 +13,18 @@ from experiments.estimators import NAMES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
-LONG = (  # many layers
+LONG = (  # many layers, or many programs
     "googlenet",
-    "wide_resnet",
-    "transfer_cifar10_conv8",
+    "mnist_mlp_subspace",
+    "pre_resnet",
+    "tiny_shakespeare",
     "transfer_cifar10_cifar100",
+    "transfer_cifar10_conv8",
     "transfer_imagenet",
     "transfer_imagenet_cars",
     "transfer_imagenet_cub",
+    "vit_b16",
+    "wide_resnet",
 )
 
 # A sweep is several runs, of a config that runs on its own too.
