@@ -24,32 +24,16 @@ def get_config(argument: str | None = None) -> ConfigDict:
     model = {"width": 64, "blocks_per_stage": 5, "statistics": "running"}
     options = configs.parse_argument(argument, smoke=False, **model)
     smoke = options.pop("smoke")
-    config = configs.defaults()
-    config.study = "correlation_modes"
-    config.data.name = "cifar10"
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.table_1_row(learning_rate=1e-3, total_epochs=120)
     config.model = ConfigDict({"name": "googlenet", **options})
     config.optimizer.name = "adam"
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.momentum = 0.9
-    config.train.total_epochs = 120
     config.train.chunk_steps = 5
     config.eval.batch_size = 128
-    config.eval.every_epochs = 5
     config.modes = configs.modes(num_modes=7, num_samples=5000)
-    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "92.05 ± 0.48", "Online CMD": "93.07 ± 0.49"})
     config.quick = "googlenet:width=8,blocks_per_stage=1 --config.train.total_epochs=3"
     if smoke:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 3)
-        config.data.num_train = 128
+        configs.shrink_row(config)
         config.model.width = 8
         config.model.blocks_per_stage = 1
-        config.train.total_epochs = 4
-        config.train.batch_size = 16
-        config.eval.every_epochs = 1
-        config.modes = configs.modes(num_modes=3, num_samples=100)
-        config.estimators = configs.estimators(warmup_records=2)
     return config

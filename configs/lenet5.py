@@ -18,28 +18,11 @@ from cmd_jax import config as configs
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the model and uses synthetic images; `:width=1` is thin."""
     options = configs.parse_argument(argument, smoke=False, width=3)
-    config = configs.defaults()
-    config.study = "correlation_modes"
-    config.data.name = "cifar10"
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.table_1_row(learning_rate=1e-3, total_epochs=150)
     config.model = ConfigDict({"name": "lenet5", "width": options["width"]})
     config.optimizer.name = "adam"
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.momentum = 0.9
-    config.train.total_epochs = 150
-    config.eval.every_epochs = 5
-    config.modes = configs.modes()
-    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "75.36 ± 0.57", "Online CMD": "76.77 ± 0.60"})
     if options["smoke"]:
-        config.data.name = "synthetic"
-        config.data.shape = (32, 32, 3)
-        config.data.num_train = 128
+        configs.shrink_row(config, side=32)
         config.model.width = 1
-        config.train.total_epochs = 4
-        config.train.batch_size = 16
-        config.eval.every_epochs = 1
-        config.modes = configs.modes(num_modes=3, num_samples=100)
-        config.estimators = configs.estimators(warmup_records=2)
     return config

@@ -25,31 +25,15 @@ def get_config(argument: str | None = None) -> ConfigDict:
     model = {"width": 16, "blocks_per_stage": 27, "statistics": "running"}
     options = configs.parse_argument(argument, smoke=False, **model)
     smoke = options.pop("smoke")
-    config = configs.defaults()
-    config.study = "correlation_modes"
-    config.data.name = "cifar10"
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.table_1_row(learning_rate=0.1, total_epochs=150)
     config.model = ConfigDict({"name": "pre_resnet", **options})
-    config.optimizer.learning_rate = 0.1
-    config.optimizer.momentum = 0.9
-    config.train.total_epochs = 150
     config.train.chunk_steps = 5
     config.eval.batch_size = 128
-    config.eval.every_epochs = 5
     config.modes = configs.modes(num_modes=2, num_samples=10000)
-    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "90.64 ± 0.98", "Online CMD": "91.34 ± 1.20"})
     config.quick = "pre_resnet:blocks_per_stage=1 --config.train.total_epochs=3"
     if smoke:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 3)
-        config.data.num_train = 128
+        configs.shrink_row(config)
         config.model.width = 2
         config.model.blocks_per_stage = 1
-        config.train.total_epochs = 4
-        config.train.batch_size = 16
-        config.eval.every_epochs = 1
-        config.modes = configs.modes(num_modes=3, num_samples=100)
-        config.estimators = configs.estimators(warmup_records=2)
     return config

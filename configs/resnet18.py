@@ -24,30 +24,13 @@ def get_config(argument: str | None = None) -> ConfigDict:
     model = {"width": 64, "statistics": "batch", "dtype": "float32", "remat": False}
     options = configs.parse_argument(argument, smoke=False, **model)
     smoke = options.pop("smoke")
-    config = configs.defaults()
-    config.study = "correlation_modes"
-    config.data.name = "cifar10"
-    config.data.crop_padding = 4
-    config.data.flip = True
+    config = configs.table_1_row(learning_rate=0.05, total_epochs=150)
     config.model = ConfigDict({"name": "resnet18", **options})
-    config.optimizer.learning_rate = 0.05
-    config.optimizer.momentum = 0.9
-    config.train.total_epochs = 150
     config.train.chunk_steps = 5
     config.eval.batch_size = 128
-    config.eval.every_epochs = 5
-    config.modes = configs.modes()
-    config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "90.91 ± 0.52", "Online CMD": "92.43 ± 0.34"})
     config.quick = "resnet18:width=16 --config.train.total_epochs=3"
     if smoke:
-        config.data.name = "synthetic"
-        config.data.shape = (8, 8, 3)
-        config.data.num_train = 128
+        configs.shrink_row(config)
         config.model.width = 2
-        config.train.total_epochs = 4
-        config.train.batch_size = 16
-        config.eval.every_epochs = 1
-        config.modes = configs.modes(num_modes=3, num_samples=100)
-        config.estimators = configs.estimators(warmup_records=2)
     return config

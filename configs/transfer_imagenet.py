@@ -4,7 +4,7 @@ Paper: Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024
 2305.14122), Figure 5, peak over t on its validation split: Naive 48.51, GMT 48.67, FGMT
 49.65, Oracle 49.29.
 Command: python experiments/run.py --config transfer_imagenet --data_dir DATA
-Hardware: a GPU with 80 GB, which the images of validation and test lie on. Not run;
+Hardware: a GPU on which the images of validation and test, 35 GB, have room. Not run;
 `--config.train.num_seeds=2` is one pair.
 DATA/imagenet holds train/CLASS/IMAGE and val/CLASS/IMAGE. The images are decoded once,
 to 256 pixels, into the user's cache folder: 262 GB.

@@ -46,16 +46,9 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.estimators = configs.estimators()
     config.paper = ConfigDict({"SGD": "97.86 ± 0.11", "Online CMD": "97.99 ± 0.28"})
     if smoke:
-        config.data.name = "synthetic"
-        config.data.shape = (6, 6, 3)
+        configs.shrink_row(config, side=6)
         config.data.image_size = 8
-        config.data.num_train = 128
         config.model.update(patch=4, hidden=8, depth=1, heads=2, mlp_hidden=16)
         config.branch.weights = ""
         config.optimizer.warmup_epochs = 1
-        config.train.total_epochs = 4
-        config.train.batch_size = 16
-        config.eval.every_epochs = 1
-        config.modes = configs.modes(num_modes=3, num_samples=100)
-        config.estimators = configs.estimators(warmup_records=2)
     return config

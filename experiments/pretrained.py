@@ -82,17 +82,19 @@ def begin(
       states: the initial states, one for each seed.
       directories: by seed, in the order of the states.
     """
+    found = _read(config, states[0].params)
+    head = "of the file"
+    if found.fresh_head:
+        head = f"initial (the file's has {found.file_classes} classes)"
     begun = []
     for state, (seed, directory) in zip(states, directories.items(), strict=True):
-        found = _read(config, state.params)
-        head = "of the file"
-        if found.fresh_head:
-            head = f"initial (the file's has {found.file_classes} classes)"
         progress.say(f"seed {seed}: {describe(config)}; head: {head}")
         if processes.is_primary():
             files.write_json(directory.branch, _origin(config, head))
+        own_head = {"head": state.params["head"]} if found.fresh_head else {}
         placed = jax.tree.map(lambda x: x.sharding, state.params)
-        begun.append(state._replace(params=jax.device_put(found.params, placed)))
+        params = jax.device_put({**found.params, **own_head}, placed)
+        begun.append(state._replace(params=params))
     return tuple(begun)
 
 

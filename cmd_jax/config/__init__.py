@@ -13,6 +13,7 @@ from cmd_jax.config.blocks import (
     subspace,
 )
 from cmd_jax.config.identity import differences, digest, to_dict
+from cmd_jax.config.image_blocks import shrink_row, table_1_row
 from cmd_jax.config.least_action_blocks import (
     least_action,
     least_action_budget,
@@ -37,6 +38,8 @@ __all__ = [
     "overrides",
     "parse_argument",
     "shrink_least_action",
+    "shrink_row",
     "subspace",
+    "table_1_row",
     "to_dict",
 ]

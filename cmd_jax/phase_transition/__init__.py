@@ -10,6 +10,7 @@ References:
   arXiv 2305.06435.
 """
 
+from cmd_jax.phase_transition.budget import Budget, check_batch_sizes, check_budget
 from cmd_jax.phase_transition.committee_sweep import CommitteeDiscrete
 from cmd_jax.phase_transition.diagram import Diagram
 from cmd_jax.phase_transition.families import create
@@ -28,11 +29,8 @@ from cmd_jax.phase_transition.order import (
     judge_order,
 )
 from cmd_jax.phase_transition.replicas import (
-    Budget,
     Progress,
     Sweep,
-    check_batch_sizes,
-    check_budget,
     sweep,
 )
 from cmd_jax.phase_transition.sign_network import (

@@ -1,7 +1,8 @@
 """Training by gradients: objective, optimizer, compiled chunks, loop and hooks."""
 
-from cmd_jax.train.chunk import Chunk, States, choose_dispatch, make_chunk
+from cmd_jax.train.chunk import Chunk, make_chunk
 from cmd_jax.train.compilation import jit_once
+from cmd_jax.train.dispatch import choose_dispatch
 from cmd_jax.train.evaluation import Evaluate, make_evaluate
 from cmd_jax.train.feed import choose_placement
 from cmd_jax.train.hooks import CheckpointHook, MetricsHook
@@ -9,7 +10,7 @@ from cmd_jax.train.loop import Hook, HostMetrics, NonFiniteLossError, train
 from cmd_jax.train.metrics import MetricsFile, Sink, tensorboard_sink, wandb_sink
 from cmd_jax.train.objective import Objective, cross_entropy, reconstruction_error
 from cmd_jax.train.optimizer import create_optimizer
-from cmd_jax.train.state import TrainState, initial_state
+from cmd_jax.train.state import States, TrainState, initial_state
 from cmd_jax.train.statistics import Reestimate, make_reestimate
 
 __all__ = [

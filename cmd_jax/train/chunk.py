@@ -1,19 +1,13 @@
 """A chunk: some optimizer steps of every seed, compiled once for any number of steps.
 
 Batches are uint8 (`feed`); augmentation happens inside. A chunk never crosses the end
-of an epoch, so it needs one permutation. Two ways to dispatch the same step:
-
-- "scan": the whole chunk is one program, a loop with a traced number of steps;
-- "step": one program per step, called from Python. XLA's CPU compiler makes the
-  gradient of a convolution 5-45 times slower inside a loop, so convolutional networks
-  use it there; and a training set that stays on the host feeds it batch by batch.
+of an epoch, so it needs one permutation. How its steps are called: `dispatch`.
 
 Over a mesh the same programs run on all devices: parameters are copied to each, a batch
 is split, and the compiler inserts the sums over devices that means over the batch need,
 in gradients as in batch statistics.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -25,13 +19,12 @@ from jaxtyping import Float, Int, Shaped
 
 from cmd_jax import rng, sharding
 from cmd_jax.data import Examples, Subset
-from cmd_jax.train.compilation import jit
+from cmd_jax.train.dispatch import scanned, stepped
 from cmd_jax.train.feed import Batch, DeviceFeed, HostFeed, Rows
 from cmd_jax.train.objective import Objective
-from cmd_jax.train.state import TrainState
+from cmd_jax.train.state import States, TrainState
 from cmd_jax.types import Array, Key
 
-States = tuple[TrainState, ...]
 Metrics = dict[str, Float[Array, " steps"]]
 Preprocess = Callable[[Array, Key], Shaped[Array, "batch *features"]]
 
@@ -69,11 +62,6 @@ class _Carry(NamedTuple):
     train: TrainState
     metrics: Metrics
     position: Int[Array, ""]
-
-
-def choose_dispatch(convolutional: bool, backend: str) -> str:
-    """The dispatch that is fastest: "step" for convolutions on a CPU, else "scan"."""
-    return "step" if convolutional and backend == "cpu" else "scan"
 
 
 def make_chunk(
@@ -128,7 +116,7 @@ def make_chunk(
     shapes = _batch_shapes(examples, batch_size)
     begin = _make_begin(objective, feed, preprocess, shapes, max_steps)
     step = _make_step(objective, optimizer, feed, preprocess, mesh)
-    build = _scanned if dispatch == "scan" else _stepped
+    build = scanned if dispatch == "scan" else stepped
     run = build(begin, step, len(groups[0]))
 
     def chunk(
@@ -241,67 +229,3 @@ def _make_step(
         return jax.lax.with_sharding_constraint(carry, sharding.replicated(mesh))
 
     return step
-
-
-def _batched(
-    begin: Callable, step: Callable, size: int
-) -> tuple[Callable, Callable, Callable, Callable]:
-    """`begin` and `step` for a group of seeds, with how to stack and unstack it."""
-    if size == 1:
-        return begin, step, lambda members: members[0], lambda group: (group,)
-
-    def stack(members: Sequence[Any]) -> Any:
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
-
-    def unstack(group: Any) -> tuple[Any, ...]:
-        return tuple(jax.tree.map(lambda x, i=i: x[i], group) for i in range(size))
-
-    begin = jax.vmap(begin)
-    return begin, jax.vmap(step, in_axes=(0, 0, 0, None)), stack, unstack
-
-
-def _scanned(begin: Callable, step: Callable, size: int) -> Callable:
-    begin, step, stack, unstack = _batched(begin, step, size)
-
-    def chunk(states: States, keys: Sequence[Key], count: Any, data: Any) -> Any:
-        key = stack(keys)
-        carry, order = begin(stack(states), key)
-        carry = jax.lax.fori_loop(
-            0, count, lambda _, carry: step(carry, order, key, data), carry
-        )
-        return unstack(carry.train), unstack(carry.metrics)
-
-    compiled = jit(chunk, donate_argnums=0)
-
-    def run(
-        states: States, keys: Sequence[Key], count: int, batches: None, data: Any
-    ) -> Any:
-        del batches
-        return compiled(states, keys, count, data)
-
-    return run
-
-
-def _stepped(begin: Callable, step: Callable, size: int) -> Callable:
-    begin, step, stack, unstack = _batched(begin, step, size)
-    first = jit(
-        lambda states, keys: begin(stack(states), stack(keys)),
-        donate_argnums=0 if size == 1 else (),  # stacks need buffers of their own
-    )
-    one = jit(step, donate_argnums=0)
-    last = jit(lambda carry: (unstack(carry.train), unstack(carry.metrics)))
-
-    def run(
-        states: States,
-        keys: Sequence[Key],
-        count: int,
-        batches: Iterator[Batch] | None,
-        data: Any,
-    ) -> Any:
-        key = stack(keys)
-        carry, order = first(states, keys)
-        for fed in batches if batches is not None else itertools.repeat(order, count):
-            carry = one(carry, fed, key, data)
-        return last(carry)
-
-    return run

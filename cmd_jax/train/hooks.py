@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from cmd_jax import host, processes
-from cmd_jax.train.chunk import States
 from cmd_jax.train.evaluation import Evaluate
 from cmd_jax.train.loop import HostMetrics
 from cmd_jax.train.metrics import Row, Sink
+from cmd_jax.train.state import States
 
 
 class MetricsHook:

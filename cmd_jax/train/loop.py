@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from cmd_jax import host, processes
-from cmd_jax.train.chunk import Chunk, States
+from cmd_jax.train.chunk import Chunk
+from cmd_jax.train.state import States
 
 HostMetrics = Sequence[dict[str, np.ndarray]]
 

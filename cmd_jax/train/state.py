@@ -29,6 +29,10 @@ class TrainState(NamedTuple):
     optimizer_state: PyTree
 
 
+States = tuple[TrainState, ...]
+"""One state for each seed."""
+
+
 def initial_state(
     network: Network,
     optimizer: optax.GradientTransformation,
