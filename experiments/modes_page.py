@@ -17,6 +17,8 @@ from experiments import (
 )
 from experiments.study_page import Content, FinishedRun
 
+_NEUTRAL = (("every_records", 1), ("forgetting", 1.0))  # all records, alike
+
 
 def write(directory: runs.RunDirectory) -> None:
     """Writes the page over the finished seeds of a run, and its tables beside it."""
@@ -80,17 +82,20 @@ def _accuracy(run: FinishedRun) -> Section:
         )
     epochs = run.arrays[0]["evaluated_epochs"]
     tested = {key: name for key, name in METHODS.items() if _accuracies(run, key).size}
-    paper = run.document["config"]["paper"]
+    columns, beside = ["method", "settings", "test accuracy (%)", "loss (nats)"], ""
     rows = [
         [
             name,
             _options(run, key),
             mean_std(_accuracies(run, key)),
-            paper.get(name),
             mean_std(_last(run, "loss", key), digits=3),
         ]
         for key, name in tested.items()
     ]
+    if paper := run.document["config"]["paper"]:
+        columns.append("paper (%)")
+        beside = "; the paper's number is for its own number of epochs"
+        rows = [[*row, paper.get(row[0])] for row in rows]
     return Section(
         title,
         "SGD stands for the optimizer of the config, on the recorded weights, and so "
@@ -105,10 +110,9 @@ def _accuracy(run: FinishedRun) -> Section:
         _curves(run, epochs, tested),
         [
             Table(
-                f"Test accuracy: per cent at the last record, epoch {epochs[-1]:g}, "
-                "mean ± standard deviation (seeds); the paper's number is for its own "
-                "number of epochs",
-                ["method", "settings", "test accuracy (%)", "paper", "loss (nats)"],
+                f"Tests at the last record, epoch {epochs[-1]:g}: mean ± standard "
+                "deviation (seeds)" + beside,
+                columns,
                 rows,
             )
         ],
@@ -136,8 +140,10 @@ def _curves(
 
 
 def _options(run: FinishedRun, method: str) -> str:
-    """An estimator's settings, in words; "" for what is none."""
+    """An estimator's settings but for those that change nothing, in words."""
     options = run.document["config"]["estimators"].get(method, {})
     return ", ".join(
-        f"{name.replace('_', ' ')} {value:g}" for name, value in options.items()
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in options.items()
+        if (name, value) not in _NEUTRAL
     )
