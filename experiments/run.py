@@ -29,16 +29,14 @@ from ml_collections import ConfigDict, config_flags  # noqa: E402
 
 from cmd_jax import config as configs  # noqa: E402
 from cmd_jax import files, processes  # noqa: E402
-from experiments import (  # noqa: E402
-    batch_size,
-    correlation_modes,
-    least_action,
-    phase_transition,
-    transfer,
-)
-from experiments.interruption import Interrupted  # noqa: E402
-from experiments.options import Options, Processes  # noqa: E402
-from experiments.progress import say  # noqa: E402
+from experiments.batch_size import study as batch_size  # noqa: E402
+from experiments.correlation_modes import study as correlation_modes  # noqa: E402
+from experiments.least_action import study as least_action  # noqa: E402
+from experiments.phase_transition import study as phase_transition  # noqa: E402
+from experiments.process.interruption import Interrupted  # noqa: E402
+from experiments.process.options import Options, Processes  # noqa: E402
+from experiments.process.progress import say  # noqa: E402
+from experiments.transfer import study as transfer  # noqa: E402
 
 CONFIGS = ROOT / "configs"
 USAGE = "usage: python experiments/run.py --config NAME[:ARGUMENT,...] [options]"

@@ -26,7 +26,8 @@ from cmd_jax.report import (
     mean_std,
     write_page,
 )
-from experiments import least_action_comparison, study_page
+from experiments import study_page
+from experiments.least_action import comparison
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +74,7 @@ def _sections(finished: Sequence[FinishedRun], lines: Sequence[Line]) -> list[Se
     studies = {run.directory.config()["config"]["study"] for run in finished}
     if studies == {"least_action"}:
         pairs = zip(finished, lines, strict=True)
-        return least_action_comparison.sections(
+        return comparison.sections(
             {line.label: study_page.read(run.directory) for run, line in pairs}
         )
     return [

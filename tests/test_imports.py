@@ -1,7 +1,8 @@
-"""Who may import whom: the layers of the library, held true by reading its sources.
+"""Who may import whom: the layers of the code, held true by reading its sources.
 
 ground <- config, data, models <- trajectory, train <- methods; report needs the ground
 only; experiments and scripts stand on top. Nobody imports a neighbour or upwards.
+Among the experiments: process <- configured <- training <- one folder a study.
 """
 
 import ast
@@ -26,6 +27,19 @@ MAY_IMPORT = (
     | {layer: GROUND | MIDDLE | TRAINING | {layer} for layer in METHODS}
     | {"report": GROUND | {"report"}}
 )
+
+STUDIES = {
+    *("batch_size", "correlation_modes", "least_action"),
+    *("phase_transition", "transfer"),
+}
+BELOW_STUDIES = {"process", "configured", "training"}
+MAY_WIRE = {
+    "process": {"process"},
+    "configured": {"process", "configured"},
+    "training": BELOW_STUDIES,
+    "study_page.py": set(),
+    "run.py": BELOW_STUDIES | STUDIES,
+} | {study: BELOW_STUDIES | {"study_page", study} for study in STUDIES}
 
 ONLY_IN = {
     "flax": "cmd_jax/models/*.py",
@@ -117,16 +131,25 @@ def _layer_complaint(path: pathlib.PurePath, target: str) -> str | None:
     return None
 
 
-def library_files(repository: pathlib.Path) -> list[pathlib.Path]:
-    """The Python files of the library, relative to the root of the checkout."""
-    files = sorted((repository / "cmd_jax").rglob("*.py"))
-    return [file.relative_to(repository) for file in files]
+def miswired(path: pathlib.PurePath, source: str) -> list[str]:
+    """What a file of the experiments imports of them against the rules."""
+    place = path.parts[1]
+    return [
+        f"{path}:{line}: {place} may not import {module}"
+        for module, line, _ in imports(path, ast.parse(source))
+        if module.startswith("experiments.")
+        and module.split(".")[1] not in MAY_WIRE[place]
+    ]
 
 
-def test_the_library_keeps_its_layers(repository):
-    files = library_files(repository)
+@pytest.mark.parametrize(
+    ("folder", "complaints"), [("cmd_jax", violations), ("experiments", miswired)]
+)
+def test_the_code_keeps_its_layers(folder, complaints, repository):
+    paths = sorted((repository / folder).rglob("*.py"))
+    files = {path.relative_to(repository): path.read_text() for path in paths}
     assert len(files) > 5
-    found = [v for f in files for v in violations(f, (repository / f).read_text())]
+    found = [line for file in files for line in complaints(file, files[file])]
     assert not found, "\n" + "\n".join(found)
 
 
@@ -173,6 +196,23 @@ def test_a_forbidden_import_is_named(file, source, complaint):
     line = 2 + source.count("\n")
     assert message.startswith(f"cmd_jax/{file}:{line}: ")
     assert complaint in message
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("process/a.py", "from experiments.configured import setup"),
+        ("configured/a.py", "from ..training import group"),
+        ("training/a.py", "from experiments.transfer.study import run"),
+        ("transfer/a.py", "import experiments.least_action.page"),
+        ("study_page.py", "from experiments.process import progress"),
+        ("transfer/a.py", "from experiments import run"),
+    ],
+)
+def test_an_experiment_above_or_beside_is_named(file, source):
+    path = pathlib.PurePath("experiments", file)
+    (message,) = miswired(path, source)
+    assert message.startswith(f"{path}:1: {path.parts[1]} may not import experiments.")
 
 
 @pytest.mark.parametrize(

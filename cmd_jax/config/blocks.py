@@ -7,7 +7,7 @@ def defaults() -> ConfigDict:
     """The fields that every config has, with the values that a run starts from."""
     return ConfigDict(
         {
-            "study": "",  # the file of experiments/ that runs this config
+            "study": "",  # the folder of experiments/ whose study.py runs this config
             "seed": 0,  # of the first replica; the others follow
             "data": {
                 "name": "digits",

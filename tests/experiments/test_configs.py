@@ -9,7 +9,7 @@ import pytest
 
 from cmd_jax import config as configs
 from cmd_jax import data, models, runs, trees
-from experiments.estimators import NAMES
+from experiments.configured.estimators import NAMES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 

@@ -10,7 +10,8 @@ import re
 import pytest
 
 from cmd_jax import config as configs
-from experiments import estimate, run
+from experiments import run
+from experiments.configured import estimate
 
 PARTS, PER_PART = 10, 20
 VALUES = (

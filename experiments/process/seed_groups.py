@@ -1,0 +1,67 @@
+"""Running what is missing of a config's seeds, for a study that is one process.
+
+Studies that train networks on data have `training/seeds.py`; the files are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cmd_jax import runs
+from experiments.process import environment, progress
+from experiments.process.interruption import stop_on_signals
+from experiments.process.options import Options
+
+ShouldStop = Callable[[], bool]
+
+
+def run_missing(
+    directory: runs.RunDirectory,
+    document: dict[str, Any],
+    seeds: Sequence[int],
+    options: Options,
+    *,
+    run_group: Callable[[tuple[int, ...], ShouldStop], None],
+    report: Callable[[runs.RunDirectory], None],
+) -> None:
+    """Runs the groups of seeds that are missing, and reports over all that are there.
+
+    Args:
+      directory: of the run.
+      document: what `config.json` says.
+      seeds: those that the config asks for.
+      options: the command line.
+      run_group: the study: finishes every seed of a group.
+      report: writes the page over the finished seeds.
+
+    Raises:
+      ValueError: the command line asks for what only a network's training has.
+      Interrupted: a signal asked to stop; everything is saved.
+    """
+    if options.overwrite:
+        directory.remove()
+    directory.check_config(document)
+    groups = directory.groups_to_run(seeds)
+    with stop_on_signals() as should_stop:
+        for group in groups:
+            directory.create(document)
+            with directory.claim(group):
+                directory.write_environment(environment.describe(options.command))
+                run_group(group, should_stop)
+    if groups or not directory.report.exists():
+        report(directory)
+    else:
+        progress.say(f"{directory.root} is finished; --overwrite begins anew")
+    progress.say(f"report: {directory.report}")
+
+
+def check_alone(name: str, options: Options) -> None:
+    """Refuses options that a study of one process, without networks, cannot serve.
+
+    Raises:
+      ValueError: names the config and the options.
+    """
+    if options.processes is not None or options.export is not None:
+        raise ValueError(
+            f"{name} runs in one process and keeps no network: start it without "
+            "--distributed, --coordinator and --export"
+        )
