@@ -20,35 +20,21 @@ from cmd_jax import config as configs
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the run to a few seconds."""
     options = configs.parse_argument(argument, smoke=False)
-    config = ConfigDict(
+    config = configs.phase_diagram(
+        batch_sizes=(45, 60, 75, 90, 105),
+        num_seeds=8,
+        num_sweeps=2000,
+    )
+    config.model = ConfigDict(
         {
-            "study": "phase_transition",
-            "seed": 0,
-            "model": {
-                "name": "committee_discrete",
-                "num_hidden": 15,
-                "degree": 3,
-                "graph": "tree",  # N = H d; or "regular", N = H
-            },
-            "train": {
-                "num_seeds": 8,
-                "num_devices": 0,  # that share the replicas; 0: all
-                "checkpoint_every_seconds": 60.0,
-            },
-            "phase_transition": {
-                "batch_sizes": (45, 60, 75, 90, 105),
-                "num_sweeps": 2000,
-                "test_every": 50,  # P0 depends on it
-                "stationary": False,
-            },
-            "paper": {},
-            "quick": "",
+            "name": "committee_discrete",
+            "num_hidden": 15,
+            "degree": 3,
+            "graph": "tree",  # N = H d; or "regular", N = H
         }
     )
     if options["smoke"]:
-        config.train.num_seeds = 2
-        config.phase_transition.num_sweeps = 20
-        config.phase_transition.test_every = 10
+        configs.shrink_diagram(config)
     return config
 
 

@@ -19,39 +19,27 @@ from cmd_jax import config as configs
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the run to a few seconds."""
     options = configs.parse_argument(argument, smoke=False)
-    config = ConfigDict(
+    config = configs.phase_diagram(
+        batch_sizes=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+        num_seeds=4,
+        num_sweeps=3000,  # steps of SGD
+        test_every=100,
+    )
+    config.model = ConfigDict(
         {
-            "study": "phase_transition",
-            "seed": 0,
-            "model": {
-                "name": "sparse_continuous",  # or "dense_continuous"
-                "num_units": 60,
-                "degree": 9,
-                "learning_rate": 0.25,
-                "activation": "tanh",  # or "relu", which stays on a plateau
-                "start": "random",  # or "teacher"
-            },
-            "train": {
-                "num_seeds": 4,
-                "num_devices": 0,  # that share the replicas; 0: all
-                "checkpoint_every_seconds": 60.0,
-            },
-            "phase_transition": {
-                "batch_sizes": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
-                "num_sweeps": 3000,  # steps of SGD
-                "test_every": 100,
-                "stationary": False,
-            },
-            "paper": {},
-            "quick": "",
+            "name": "sparse_continuous",  # or "dense_continuous"
+            "num_units": 60,
+            "degree": 9,
+            "learning_rate": 0.25,
+            "activation": "tanh",  # or "relu", which stays on a plateau
+            "start": "random",  # or "teacher"
         }
     )
     if options["smoke"]:
+        configs.shrink_diagram(config)
         config.model.num_units = 12
-        config.train.num_seeds = 2
         config.phase_transition.batch_sizes = (4, 32)
         config.phase_transition.num_sweeps = 40
-        config.phase_transition.test_every = 10
     return config
 
 

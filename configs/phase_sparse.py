@@ -20,37 +20,24 @@ from cmd_jax import config as configs
 def get_config(argument: str | None = None) -> ConfigDict:
     """`:smoke` shrinks the run to a few seconds."""
     options = configs.parse_argument(argument, smoke=False)
-    config = ConfigDict(
+    config = configs.phase_diagram(
+        batch_sizes=(4, 6, 8, 10, 12, 14, 16),
+        num_seeds=16,
+        num_sweeps=2000,
+        stationary=True,  # go on after the first passage
+    )
+    config.model = ConfigDict(
         {
-            "study": "phase_transition",
-            "seed": 0,
-            "model": {
-                "name": "sparse_discrete",
-                "num_units": 100,
-                "degree": 3,
-                "start": "random",  # or "teacher", for hysteresis
-                "strict": False,  # accept flips that change nothing
-                "learn_second": True,
-            },
-            "train": {
-                "num_seeds": 16,
-                "num_devices": 0,  # that share the replicas; 0: all
-                "checkpoint_every_seconds": 60.0,
-            },
-            "phase_transition": {
-                "batch_sizes": (4, 6, 8, 10, 12, 14, 16),
-                "num_sweeps": 2000,
-                "test_every": 50,  # P0 depends on it
-                "stationary": True,  # go on after the first passage
-            },
-            "paper": {},
-            "quick": "",
+            "name": "sparse_discrete",
+            "num_units": 100,
+            "degree": 3,
+            "start": "random",  # or "teacher", for hysteresis
+            "strict": False,  # accept flips that change nothing
+            "learn_second": True,
         }
     )
     if options["smoke"]:
-        config.train.num_seeds = 2
-        config.phase_transition.num_sweeps = 20
-        config.phase_transition.test_every = 10
+        configs.shrink_diagram(config)
     return config
 
 

@@ -21,6 +21,7 @@ from cmd_jax.config.least_action_blocks import (
     shrink_least_action,
 )
 from cmd_jax.config.loading import find, load, names, overrides, parse_argument
+from cmd_jax.config.phase_blocks import phase_diagram, shrink_diagram
 
 __all__ = [
     "defaults",
@@ -37,6 +38,8 @@ __all__ = [
     "names",
     "overrides",
     "parse_argument",
+    "phase_diagram",
+    "shrink_diagram",
     "shrink_least_action",
     "shrink_row",
     "subspace",
