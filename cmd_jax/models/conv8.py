@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.pooling import max_pool
+from cmd_jax.models.sizes import check_images, check_sizes
 from cmd_jax.types import Array
 
 _POOLED = (2, 2, 2, 4)  # after each pair of convolutions
@@ -51,8 +52,7 @@ class Conv8(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise ValueError(f"width={self.width}; allowed is at least 1")
+        check_sizes(width=self.width)
 
     @nn.compact
     def __call__(
@@ -60,12 +60,7 @@ class Conv8(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
         del train  # neither dropout nor BatchNorm
-        if min(inputs.shape[1:3]) < _SMALLEST_IMAGE:
-            raise ValueError(
-                f"images of {inputs.shape[1]} x {inputs.shape[2]} are too small for "
-                f"Conv8; allowed is at least {_SMALLEST_IMAGE} x {_SMALLEST_IMAGE}. "
-                "Train an MLP on them"
-            )
+        check_images(inputs, smallest=_SMALLEST_IMAGE, network="Conv8")
         x = inputs
         for pair, size in enumerate(_POOLED):
             for layer in (2 * pair, 2 * pair + 1):

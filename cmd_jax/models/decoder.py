@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float, Integer
 
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.models.transformer_block import TransformerBlock, layer_norm
 from cmd_jax.types import Array
 
@@ -54,9 +55,8 @@ class Decoder(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("hidden", "depth", "heads", "context"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}; allowed is at least 1")
+        sizes = ("hidden", "depth", "heads", "context")
+        check_sizes(**{name: getattr(self, name) for name in sizes})
         if self.hidden % self.heads:
             raise ValueError(
                 f"heads={self.heads}; allowed are divisors of hidden={self.hidden}"

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from cmd_jax.models.initializers import fan_in_uniform
 from cmd_jax.models.layers import dense
 from cmd_jax.models.pooling import max_pool
+from cmd_jax.models.sizes import check_images, check_sizes
 from cmd_jax.types import Array
 
 _SMALLEST_IMAGE = 16  # what two unpadded 5 x 5 convolutions and poolings reduce to 1
@@ -46,8 +47,7 @@ class LeNet5(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise ValueError(f"width={self.width}; allowed is at least 1")
+        check_sizes(width=self.width)
 
     @nn.compact
     def __call__(
@@ -55,12 +55,7 @@ class LeNet5(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """Logits of a batch of float32 images."""
         del train  # neither dropout nor BatchNorm
-        if min(inputs.shape[1:3]) < _SMALLEST_IMAGE:
-            raise ValueError(
-                f"images of {inputs.shape[1]} x {inputs.shape[2]} are too small for "
-                f"LeNet-5; allowed is at least {_SMALLEST_IMAGE} x {_SMALLEST_IMAGE}. "
-                "Train an MLP on them"
-            )
+        check_images(inputs, smallest=_SMALLEST_IMAGE, network="LeNet-5")
         x = max_pool(nn.tanh(_conv(6 * self.width, "conv_0", inputs)))
         x = max_pool(nn.tanh(_conv(16 * self.width, "conv_1", x)))
         x = x.reshape(x.shape[0], -1)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from flax import linen as nn
 from jaxtyping import Float
 
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 PASSAGES, SHIFTS = "passages", "shifts"  # collections of variables, as Linen has them
@@ -70,7 +71,6 @@ def check_flow(num_blocks: int, step: float) -> None:
     Raises:
       ValueError: names the value and what is allowed.
     """
-    if num_blocks < 1:
-        raise ValueError(f"num_blocks={num_blocks}; allowed is at least 1")
+    check_sizes(num_blocks=num_blocks)
     if not 0 < step < float("inf"):
         raise ValueError(f"step={step}; allowed are positive numbers")

@@ -11,6 +11,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from cmd_jax.models.passages import advance, check_flow, enter
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 HEAD_KERNEL = np.array([[1.0, 0.0], [1.0, 0.0]], np.float32)  # [inputs, classes]
@@ -56,8 +57,7 @@ class PointResNet(nn.Module):
                 f"num_classes={self.num_classes}; allowed is 2: the head is frozen"
             )
         check_flow(self.num_blocks, self.step)
-        if self.hidden < 1:
-            raise ValueError(f"hidden={self.hidden}; allowed is at least 1")
+        check_sizes(hidden=self.hidden)
 
     @nn.compact
     def __call__(

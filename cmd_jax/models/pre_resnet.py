@@ -12,6 +12,7 @@ from jaxtyping import Float
 from cmd_jax.models.batch_norm import BatchNorm, check_statistics
 from cmd_jax.models.layers import conv, dense
 from cmd_jax.models.pre_activation import PreActivationBlock
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 _STAGES = 3
@@ -54,9 +55,7 @@ class PreResNet(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for size in ("width", "blocks_per_stage"):
-            if getattr(self, size) < 1:
-                raise ValueError(f"{size}={getattr(self, size)}; allowed is at least 1")
+        check_sizes(width=self.width, blocks_per_stage=self.blocks_per_stage)
         check_statistics(self.statistics)
 
     @nn.compact

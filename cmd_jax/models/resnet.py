@@ -17,6 +17,7 @@ from jaxtyping import Float
 from cmd_jax.models.batch_norm import BatchNorm, check_statistics
 from cmd_jax.models.layers import conv, dense
 from cmd_jax.models.pooling import overlapping_max_pool
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 _DTYPES = ("float32", "bfloat16")
@@ -67,8 +68,7 @@ class ResNet18(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise ValueError(f"width={self.width}; allowed is at least 1")
+        check_sizes(width=self.width)
         check_statistics(self.statistics)
         for name, allowed in (("dtype", _DTYPES), ("stem", _STEMS)):
             if getattr(self, name) not in allowed:

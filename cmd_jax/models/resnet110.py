@@ -12,6 +12,7 @@ from cmd_jax.models.batch_norm import BatchNorm
 from cmd_jax.models.layers import conv
 from cmd_jax.models.passages import advance, check_flow, enter
 from cmd_jax.models.pre_activation import PreActivationBlock
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 _GAIN = 0.05
@@ -53,8 +54,7 @@ class ResNet110(nn.Module):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_flow(self.blocks_per_stage, self.step)
-        if self.width < 1:
-            raise ValueError(f"width={self.width}; allowed is at least 1")
+        check_sizes(width=self.width)
 
     @nn.compact
     def __call__(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.models.transformer_block import TransformerBlock, layer_norm
 from cmd_jax.types import Array
 
@@ -20,7 +21,7 @@ class ViT(nn.Module):
     """A vision transformer; the defaults are ViT-B/16.
 
     It computes what torchvision's `vit_b_16` computes, and is initialised alike: the
-    head is zero. `checkpoints.read_vit` gives it pretrained weights.
+    head is zero. `models.read_vit` gives it pretrained weights.
 
     Attributes:
       num_classes: outputs.
@@ -64,9 +65,7 @@ class ViT(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in _SIZES:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}; allowed is at least 1")
+        check_sizes(**{name: getattr(self, name) for name in _SIZES})
         if self.hidden % self.heads:
             raise ValueError(
                 f"heads={self.heads}; allowed are divisors of hidden={self.hidden}"

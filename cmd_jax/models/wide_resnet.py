@@ -11,6 +11,7 @@ from jaxtyping import Float
 from cmd_jax.models.batch_norm import BatchNorm, check_statistics
 from cmd_jax.models.layers import conv, dense
 from cmd_jax.models.pre_activation import PreActivationBlock
+from cmd_jax.models.sizes import check_sizes
 from cmd_jax.types import Array
 
 _STEM = 16
@@ -60,8 +61,7 @@ class WideResNet(nn.Module):
         super().__post_init__()
         if self.depth < 10 or self.depth % 6 != 4:
             raise ValueError(f"depth={self.depth}; allowed are 10, 16, 22, 28, ...")
-        if self.width < 1:
-            raise ValueError(f"width={self.width}; allowed is at least 1")
+        check_sizes(width=self.width)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout}; allowed is 0 to 1, without 1")
         check_statistics(self.statistics)
