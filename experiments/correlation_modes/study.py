@@ -91,15 +91,8 @@ def _finish_seed(
     results = {
         **{metric: _last(by_method) for metric, by_method in curves.items()},
         "statistics": statistics_used(setup),
-        "correlation": decomposition.mean_correlation,
-        "r_squared": decomposition.mean_r_squared,
-        "null_correlation": null.correlation,
-        "null_r_squared": null.r_squared,
-        "num_modes": len(decomposition.references),
-        "num_samples": len(decomposition.samples),
         "num_records": len(recorded),
-        "num_constant": decomposition.num_constant,
-        "carried": list(decomposition.carried),
+        **_figures_of_merit(decomposition, null),
         **embedding_page.results(setup, trained.state),
         **subspace.results(projected),
     }
@@ -119,6 +112,22 @@ def _finish_seed(
     with processes.together():
         if processes.is_primary():
             directory.finish(results, arrays)
+
+
+def _figures_of_merit(
+    decomposition: modes.Decomposition, null: modes.NullModel
+) -> dict[str, Any]:
+    """How well the modes stand for the weights, beside chance, and how many there are."""
+    return {
+        "correlation": decomposition.mean_correlation,
+        "r_squared": decomposition.mean_r_squared,
+        "null_correlation": null.correlation,
+        "null_r_squared": null.r_squared,
+        "num_modes": len(decomposition.references),
+        "num_samples": len(decomposition.samples),
+        "num_constant": decomposition.num_constant,
+        "carried": list(decomposition.carried),
+    }
 
 
 def _last(curves: Mapping[str, np.ndarray]) -> dict[str, float]:
