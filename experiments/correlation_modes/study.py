@@ -117,7 +117,7 @@ def _finish_seed(
 def _figures_of_merit(
     decomposition: modes.Decomposition, null: modes.NullModel
 ) -> dict[str, Any]:
-    """How well the modes stand for the weights, beside chance, and how many there are."""
+    """How well the modes stand for the weights, beside chance; how many there are."""
     return {
         "correlation": decomposition.mean_correlation,
         "r_squared": decomposition.mean_r_squared,
