@@ -48,6 +48,13 @@ def start(
     jax.distributed.initialize(coordinator, num_processes, process_id)
 
 
+def usable_cores() -> int:
+    """How many cores this process may use, where `taskset` or Slurm gives it few."""
+    if hasattr(os, "sched_getaffinity"):  # macOS has none
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def is_primary() -> bool:
     """Whether this process is the one that writes files and prints."""
     return jax.process_index() == 0

@@ -24,7 +24,7 @@ from benchmark_cases import CASES
 from benchmark_cases.case import Case, Work
 from benchmark_cases.row import Row, markdown, summarize
 
-from cmd_jax import files
+from cmd_jax import files, processes
 from cmd_jax.spelling import did_you_mean
 
 MIN_REPEATS = 15
@@ -67,7 +67,7 @@ def machine() -> dict[str, Any]:
     """What the numbers hold for."""
     return {
         "cpu": cpu_model(),
-        "cores": os.cpu_count(),
+        "cores": processes.usable_cores(),
         "load": round(os.getloadavg()[0], 1),
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "jax": jax.__version__,

@@ -1,5 +1,6 @@
 """Two processes that agree, wait for each other, fail and end."""
 
+import os
 import subprocess
 import sys
 
@@ -93,6 +94,17 @@ def test_one_process_asks_nobody():
     assert processes.from_primary(lambda: (1, "a")) == (1, "a")
     with pytest.raises(OSError, match="mine"), processes.together():
         raise OSError("mine")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only on Linux")
+def test_the_cores_are_those_that_a_process_may_use():
+    allowed = os.sched_getaffinity(0)
+    assert processes.usable_cores() == len(allowed)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert processes.usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def test_a_process_that_cannot_be_is_refused():

@@ -9,7 +9,6 @@ or in a memory map, as JAX can read it in place, a block is a view of it.
 import concurrent.futures
 import dataclasses
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32
 
-from cmd_jax import host, trees
+from cmd_jax import host, processes, trees
 from cmd_jax.trajectory.history import Trajectory
 from cmd_jax.trajectory.stored import StoredTrajectory
 from cmd_jax.types import PyTree
@@ -70,7 +69,7 @@ def map_blocks(
     trajectory = on_host(trajectory)
     sizes = trees.leaf_sizes(trajectory.template)
     ranges = [r for leaf in leaves for r in _cut(leaf, int(sizes[leaf]), width)]
-    num_threads = max(1, min(os.cpu_count() or 1, len(ranges)))
+    num_threads = max(1, min(processes.usable_cores(), len(ranges)))
     shares = [ranges[first::num_threads] for first in range(num_threads)]
 
     def work(share: list[tuple[int, int, int]]) -> list[Result | Exception]:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 import cmd_jax
+from cmd_jax import processes
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
 
@@ -24,7 +25,7 @@ def describe(command: str) -> dict[str, Any]:
         "versions": {"cmd_jax": cmd_jax.__version__, **versions},
         "devices": [device.device_kind for device in jax.devices()],
         "processes": jax.process_count(),
-        "cores": os.cpu_count(),
+        "cores": processes.usable_cores(),
         "processor": _processor(),
         "matmul_precision": getattr(jax.config, "jax_default_matmul_precision", None)
         or "default",
@@ -34,7 +35,7 @@ def describe(command: str) -> dict[str, Any]:
 
 def _commit() -> str:
     """The repository's commit, with "+" where files differ from it; "" without git."""
-    root = pathlib.Path(__file__).resolve().parent.parent
+    root = pathlib.Path(__file__).resolve().parents[2]
     git = ["git", "-C", str(root)]
     try:
         head = subprocess.run(

@@ -12,7 +12,7 @@ from experiments.study_page import Content, FinishedRun
 from experiments.transfer import sections
 from experiments.transfer.pairs import TRANSFERS, FinishedPairs, pairs_of
 
-_PAPER = pathlib.Path(__file__).resolve().parent.parent / "results" / "paper"
+_PAPER = pathlib.Path(__file__).resolve().parents[2] / "results" / "paper"
 
 _METHOD = (
     "The source's displacements, permuted, are added to the target's initialisation, "
@@ -66,7 +66,9 @@ def _accuracy(pairs: FinishedPairs) -> Section:
         [
             Figure(
                 f"Test accuracy by step, {len(pairs.run.seeds)} pairs.",
-                figures.accuracy(curves, _paper_curves(pairs), trained),
+                figures.accuracy(
+                    curves, paper_curves(pairs.run.document["name"]), trained
+                ),
             )
         ],
         [
@@ -104,9 +106,9 @@ def _accuracy_rows(pairs: FinishedPairs) -> list[list[str | None]]:
     return transfers + others
 
 
-def _paper_curves(pairs: FinishedPairs) -> Mapping[str, figures.PaperCurve]:
-    """The paper's accuracy by step, from `results/paper/`, where it has any."""
-    path = _PAPER / f"{pairs.run.document['name']}.csv"
+def paper_curves(config: str) -> Mapping[str, figures.PaperCurve]:
+    """The paper's accuracy by step, from `results/paper/`, where it has that config."""
+    path = _PAPER / f"{config}.csv"
     curves: dict[str, tuple[list[float], list[float]]] = {}
     if path.exists():
         for row in csv.DictReader(path.read_text().splitlines()):

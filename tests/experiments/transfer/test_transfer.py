@@ -10,6 +10,7 @@ from cmd_jax import config as configs
 from cmd_jax import runs
 from experiments.configured import recording
 from experiments.configured.setup import prepare
+from experiments.transfer import page
 from experiments.transfer.checks import FIELDS, check
 from experiments.transfer.methods import make_batches
 
@@ -60,10 +61,20 @@ def test_the_step_is_chosen_on_validation_and_reported_on_test(finished_pair):
 
 
 def test_the_page_shows_curves_objective_and_barriers(finished_pair):
-    page = finished_pair.report.read_text()
+    text = finished_pair.report.read_text()
     for words in ("GMT", "From scratch, equal cost", "Re-basined source", "barrier"):
-        assert words in page
-    assert "16 units" in page
+        assert words in text
+    assert "16 units" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "num_steps"), [("transfer_mnist_mlp", 5), ("transfer_cifar10_conv8", 30)]
+)
+def test_the_paper_has_a_curve_of_every_method(config, num_steps):
+    curves = page.paper_curves(config)
+    assert set(curves) == {"Naive", "GMT", "FGMT", "Oracle"}
+    assert all(list(steps) == list(range(1, num_steps + 1)) for steps, _ in curves.values())
+    assert not page.paper_curves("transfer_digits")
 
 
 def test_training_after_the_transfer_begins_with_what_was_transferred(finished_pair):
