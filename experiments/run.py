@@ -90,11 +90,20 @@ def main(argv: Sequence[str]) -> int:
 def _run_in_order(
     config_runs: Sequence[tuple[str, ConfigDict]], options: Options
 ) -> None:
+    """Runs a sweep to its end, also where the loss of one run is no number."""
+    diverged = []
     try:
         for name, config in config_runs:
-            _study(config.study)(name, config, options)
+            try:
+                _study(config.study)(name, config, options)
+            except FloatingPointError as error:
+                diverged.append(str(error))
+                if config is not config_runs[-1][1]:
+                    say(f"{error}. The sweep goes on")
     except Interrupted as stopped:
         say(str(stopped))
+    if diverged:
+        raise FloatingPointError("\n".join(diverged))
 
 
 @contextlib.contextmanager

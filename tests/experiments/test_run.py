@@ -277,3 +277,21 @@ def test_the_options_of_recording_fitting_and_logging_work(options, run_main, tm
     assert list(tmp_path.glob("digits-*/seed_0/results.json"))
     if "tensorboard" in options[0]:
         assert list(tmp_path.glob("digits-*/seed_0/tensorboard/*"))
+
+
+def test_a_sweep_goes_on_where_a_run_diverges(monkeypatch, run_main, tmp_path, capsys):
+    from experiments import run
+
+    seen = []
+
+    def study(name, config, options):
+        seen.append(config.embedding.treatment)
+        if seen[-1] in ("snap", "tied"):
+            raise FloatingPointError(f"{seen[-1]} has no loss")
+
+    monkeypatch.setitem(run.STUDIES, "correlation_modes", study)
+    assert run_main(tmp_path, "--config", "digits_embedded:smoke") == 1
+    assert seen == ["none", "snap", "freeze", "tied"]
+    told = capsys.readouterr()
+    assert told.out == "snap has no loss. The sweep goes on\n"
+    assert told.err == "error: snap has no loss\ntied has no loss\n"
