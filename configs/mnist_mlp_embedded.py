@@ -5,7 +5,9 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 warm-up of F = 20 records 10 % of the weights are embedded each 3 epochs: all but the
 references by epoch 51 of 60. Four runs, as in `digits_embedded`.
 Command: python experiments/run.py --config mnist_mlp_embedded
-Hardware: 2 CPU cores (scripts/prepare_data mnist first).
+Hardware: one CPU core, 40 minutes (scripts/prepare_data mnist first).
+Found, five seeds: none 98.15 +- .05, snap 98.10 +- .03, tied 98.05 +- .05 %; by freeze
+one seed diverges at epoch 56, which ends that run: the command goes on, and exits 1.
 """
 
 import pathlib

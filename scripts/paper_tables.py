@@ -224,12 +224,6 @@ TABLES = {
             ),
         ],
     ),
-    "lenet5_30_epochs": Definition(
-        "LeNet-5 on CIFAR-10 after 30 of the paper's 150 epochs: test accuracy of the "
-        "last record, mean ± standard deviation (seeds)",
-        "network",
-        [Entry("LeNet-5", "lenet5", "train.total_epochs=30")],
-    ),
     "least_action_toys": Definition(
         "Least action, points of the plane: test accuracy, mean ± standard deviation "
         "(seeds)",

@@ -151,7 +151,8 @@ def _numbers(results: Mapping[str, Any]) -> dict[tuple[str, str], float]:
 
 
 def _hardware(environment: Mapping[str, Any]) -> str:
-    processor = f"{environment['processor']}, {environment['cores']} cores"
+    cores = environment["cores"]
+    processor = f"{environment['processor']}, {cores} core{'s' * (cores != 1)}"
     devices = environment["devices"]
     if set(devices) == {"cpu"}:
         return processor
