@@ -15,6 +15,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 LONG = (  # many layers, or many programs
     "googlenet",
+    "lenet5_subspace",
     "mnist_mlp_subspace",
     "pre_resnet",
     "tiny_shakespeare",

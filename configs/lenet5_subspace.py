@@ -1,0 +1,34 @@
+"""P-SGD and P-BFGS beside Online CMD: LeNet-5 on CIFAR-10.
+
+Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
+(arXiv 2312.13247), Table 1: P-BFGS (equal), with the records of 20 epochs, 74.67 +-
+0.35, P-BFGS (long), with those of 80, 76.44 +- 0.37 % test accuracy. The methods are
+those of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022); P-SGD,
+which Table 1 has not, has a rate of .05, as in `digits_subspace`.
+Command: python experiments/run.py --config lenet5_subspace
+Hardware: more than 70 minutes a seed on one CPU core; not run yet
+(scripts/prepare_data cifar10 first).
+"""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
+
+
+def get_config(argument: str | None = None) -> ConfigDict:
+    """The config `lenet5` with its argument, and the block `subspace`."""
+    config = configs.load(pathlib.Path(__file__).with_name("lenet5.py"), argument)
+    is_smoke = config.train.total_epochs < 150
+    config.subspace = configs.subspace(
+        long_records=3 if is_smoke else 80,
+        batch_size=16 if is_smoke else 1024,
+        learning_rate=0.05,
+    )
+    if is_smoke:
+        config.subspace.equal_records = 2
+    config.paper = ConfigDict(
+        {"P-BFGS (equal)": "74.67 ± 0.35", "P-BFGS (long)": "76.44 ± 0.37"}
+    )
+    return config
