@@ -82,27 +82,28 @@ def _accuracy(run: FinishedRun) -> Section:
         )
     epochs = run.arrays[0]["evaluated_epochs"]
     tested = {key: name for key, name in METHODS.items() if _accuracies(run, key).size}
-    columns, beside = ["method", "settings", "test accuracy (%)", "loss (nats)"], ""
+    paper = run.document["config"]["paper"]
+    beside = "; the paper's number is for its own number of epochs" if paper else ""
+    columns = ["method", "test accuracy (%)", *["paper (%)"] * bool(paper)]
     rows = [
         [
             name,
-            _options(run, key),
             mean_std(_accuracies(run, key)),
+            *[paper.get(name)] * bool(paper),
             mean_std(_last(run, "loss", key), digits=3),
         ]
         for key, name in tested.items()
     ]
-    if paper := run.document["config"]["paper"]:
-        columns.append("paper (%)")
-        beside = "; the paper's number is for its own number of epochs"
-        rows = [[*row, paper.get(row[0])] for row in rows]
+    settings = {name: _options(run, key) for key, name in tested.items()}
+    fixed = "; ".join(f"{name}, {text}" for name, text in settings.items() if text)
     return Section(
         title,
         "SGD stands for the optimizer of the config, on the recorded weights, and so "
         "does Embedded CMD where that optimizer trains with embedded weights. The "
-        "estimators have followed that very run, with settings fixed beforehand, and "
-        "have changed nothing in it: averages of the records, and CMD fitted to its "
-        "warm-up and continued with each record, before which it has no estimate. "
+        "estimators have followed that very run, with settings fixed beforehand "
+        f"({fixed or 'none'}), and have changed nothing in it: averages of the "
+        "records, and CMD fitted to its warm-up and continued with each record, before "
+        "which it has no estimate. "
         "Post-hoc CMD replaces every weight by its fit to its mode's reference over "
         "the whole run: it describes the training, and filters it. Statistics of "
         f"BatchNorm, in all of them: {run.results[0]['statistics']}. Accuracy and loss "
@@ -112,7 +113,7 @@ def _accuracy(run: FinishedRun) -> Section:
             Table(
                 f"Tests at the last record, epoch {epochs[-1]:g}: mean ± standard "
                 "deviation (seeds)" + beside,
-                columns,
+                [*columns, "loss (nats)"],
                 rows,
             )
         ],
