@@ -4,8 +4,9 @@ Paper: Chijiwa, Transferring Learning Trajectories of Neural Networks, ICLR 2024
 2305.14122), Figure 5, peak over t on its validation split: Naive 97.74 ± 0.03, GMT
 98.06 ± 0.05, FGMT 97.94 ± 0.14, Oracle 97.95 ± 0.15.
 Command: python experiments/run.py --config transfer_mnist_mlp
-Hardware: 2 CPU cores, hours; `--dry_run` says how many (scripts/prepare_data mnist
+Hardware: 2 CPU cores, 16 minutes a pair and initialisation (scripts/prepare_data mnist
 first).
+Found, one pair at PyTorch's initialisation: Naive 31.4, GMT 92.3, FGMT 91.9, Oracle 96.7.
 The stated settings do not give the paper's numbers: with PyTorch's initialisation,
 which it names, training moves the network by about a quarter of its initial size, and
 Naive transfer fails. Hence two runs, with that initialisation and with one 0.3 times as
