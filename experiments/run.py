@@ -25,7 +25,7 @@ if str(ROOT) not in sys.path:
 
 import jax  # noqa: E402
 from absl import flags  # noqa: E402
-from ml_collections import ConfigDict, config_flags  # noqa: E402
+from ml_collections import ConfigDict  # noqa: E402
 
 from cmd_jax import config as configs  # noqa: E402
 from cmd_jax import files, processes  # noqa: E402
@@ -33,8 +33,9 @@ from experiments.batch_size import study as batch_size  # noqa: E402
 from experiments.correlation_modes import study as correlation_modes  # noqa: E402
 from experiments.least_action import study as least_action  # noqa: E402
 from experiments.phase_transition import study as phase_transition  # noqa: E402
+from experiments.process import command_line  # noqa: E402
 from experiments.process.interruption import Interrupted  # noqa: E402
-from experiments.process.options import Options, Processes  # noqa: E402
+from experiments.process.options import Options  # noqa: E402
 from experiments.process.progress import say  # noqa: E402
 from experiments.transfer import study as transfer  # noqa: E402
 
@@ -90,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
 def _run_in_order(
     config_runs: Sequence[tuple[str, ConfigDict]], options: Options
 ) -> None:
-    """Runs a sweep to its end, also where the loss of one run is no number."""
+    """Runs a sweep to its end, also where the loss of one run is not finite."""
     diverged = []
     try:
         for name, config in config_runs:
@@ -131,15 +132,16 @@ def _fail(message: str, code: int = 2) -> int:
 
 def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDict]]]:
     """The options and the named configs to run in order; None after --help."""
-    values = _define_flags()
+    values = command_line.define_flags()
     if {"--help", "-h", "-help"} & set(argv):
         say(f"{USAGE}\n{_known_configs()}\n{values.get_help()}")
         return None, []
     name, argument, rest = _take_config(argv)
     path = configs.find(name, CONFIGS)
     config = configs.load(path, argument)
-    _read_flags(values, config, rest)
-    options = _options(values, shlex.join(["python", "experiments/run.py", *argv[1:]]))
+    command_line.read_flags(values, config, rest)
+    command = shlex.join(["python", "experiments/run.py", *argv[1:]])
+    options = command_line.options(values, command)
     sweep = _apply_sweep(path, config, _overridden(rest))
     if options.export is not None and len(sweep) > 1:
         raise flags.Error(
@@ -147,91 +149,6 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
             "of its runs would replace each other"
         )
     return options, [(path.stem, run) for run in sweep]
-
-
-def _define_flags() -> flags.FlagValues:
-    """The flags of every study; those of the config are defined when it is loaded."""
-    values = flags.FlagValues()
-    flags.DEFINE_string("data_dir", None, "Folder of data sets.", flag_values=values)
-    flags.DEFINE_string("output", "runs", "Folder of runs.", flag_values=values)
-    flags.DEFINE_string(
-        "export",
-        None,
-        "Folder for each finished seed's last record, as .safetensors.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
-    flags.DEFINE_bool(
-        "dry_run", False, "Say what would be done, and do nothing.", flag_values=values
-    )
-    flags.DEFINE_bool(
-        "distributed",
-        False,
-        "One of several processes, which JAX finds: TPU pods, Slurm, Open MPI.",
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "coordinator",
-        None,
-        "One of several processes: HOST:PORT of process 0.",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "num_processes", None, "How many there are.", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "process_id", None, "Which of them this is, from 0.", flag_values=values
-    )
-    return values
-
-
-def _read_flags(
-    values: flags.FlagValues, config: ConfigDict, words: Sequence[str]
-) -> None:
-    """Reads the command line into the flags, and its overrides into the config."""
-    try:
-        config_flags.DEFINE_config_dict(
-            "config", config, sys_argv=words, flag_values=values
-        )
-        unexpected = values(words)[1:]
-    except (AttributeError, KeyError) as error:  # of ml_collections: an unknown field
-        hint = str(error.args[0])
-        for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
-            hint = hint.replace(written, meant)
-        raise flags.Error(f"unknown field of the config: {hint}") from error
-    for option in ("data_dir", "output", "export"):
-        if str(values[option].value).startswith("-"):
-            raise flags.Error(
-                f"--{option} is {values[option].value!r}; it needs a folder"
-            )
-    if unexpected:
-        raise flags.Error(f"unexpected argument {unexpected[0]!r}")
-
-
-def _options(values: flags.FlagValues, command: str) -> Options:
-    export = values["export"].value
-    return Options(
-        output=pathlib.Path(str(values["output"].value)),
-        data_directory=values["data_dir"].value,
-        overwrite=bool(values["overwrite"].value),
-        dry_run=bool(values["dry_run"].value),
-        command=command,
-        export=None if export is None else pathlib.Path(export),
-        processes=_processes(values),
-    )
-
-
-def _processes(values: flags.FlagValues) -> Processes | None:
-    names = ("coordinator", "num_processes", "process_id")
-    given = [values[name].value for name in names]
-    if given == [None, None, None]:
-        return Processes() if values["distributed"].value else None
-    if None in given:
-        raise flags.Error(
-            "--coordinator, --num_processes and --process_id belong together; on a TPU "
-            "pod, under Slurm or Open MPI --distributed alone is enough"
-        )
-    return Processes(*given)
 
 
 def _take_config(argv: Sequence[str]) -> tuple[str, str, list[str]]:

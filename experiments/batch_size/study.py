@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 from ml_collections import ConfigDict
 
-from cmd_jax import config as configs
 from cmd_jax import data, host, runs, train
 from cmd_jax.checkpoints import Checkpoints
 from cmd_jax.phase_transition import check_batch_sizes
@@ -60,17 +59,13 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
         points = len(grid.batch_sizes) * len(grid.learning_rates)
         progress.say(f"{points} points with {len(setup.seeds)} seeds: {directory.root}")
         return
-    document = {
-        "name": name,
-        "hash": configs.digest(config),
-        "dispatch": setup.dispatch,
-        "config": configs.to_dict(config),
-    }
     run_missing(
         directory,
-        document,
+        name,
+        config,
         setup.seeds,
         options,
+        dispatch=setup.dispatch,
         run_group=functools.partial(
             _run_group, setup, directory, options.data_directory
         ),

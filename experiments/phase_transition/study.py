@@ -69,17 +69,13 @@ def run(name: str, config: ConfigDict, options: Options) -> None:
     if options.dry_run:
         _describe(setup, directory)
         return
-    document = {
-        "name": name,
-        "hash": digest,
-        "dispatch": "scan",
-        "config": configs.to_dict(config),
-    }
     run_missing(
         directory,
-        document,
+        name,
+        config,
         setup.seeds,
         options,
+        dispatch="scan",
         run_group=functools.partial(_run_group, setup, directory),
         report=page.write,
     )

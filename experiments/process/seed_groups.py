@@ -4,8 +4,10 @@ Studies that train networks on data have `training/seeds.py`; the files are the 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from ml_collections import ConfigDict
+
+from cmd_jax import config as configs
 from cmd_jax import runs
 from experiments.process import environment, progress
 from experiments.process.interruption import stop_on_signals
@@ -16,10 +18,12 @@ ShouldStop = Callable[[], bool]
 
 def run_missing(
     directory: runs.RunDirectory,
-    document: dict[str, Any],
+    name: str,
+    config: ConfigDict,
     seeds: Sequence[int],
     options: Options,
     *,
+    dispatch: str,
     run_group: Callable[[tuple[int, ...], ShouldStop], None],
     report: Callable[[runs.RunDirectory], None],
 ) -> None:
@@ -27,9 +31,11 @@ def run_missing(
 
     Args:
       directory: of the run.
-      document: what `config.json` says.
+      name: of the config.
+      config: of the run.
       seeds: those that the config asks for.
       options: the command line.
+      dispatch: how the steps are dispatched.
       run_group: the study: finishes every seed of a group.
       report: writes the page over the finished seeds.
 
@@ -37,6 +43,12 @@ def run_missing(
       ValueError: the command line asks for what only a network's training has.
       Interrupted: a signal asked to stop; everything is saved.
     """
+    document = {
+        "name": name,
+        "hash": configs.digest(config),
+        "dispatch": dispatch,
+        "config": configs.to_dict(config),
+    }
     if options.overwrite:
         directory.remove()
     directory.check_config(document)
@@ -47,7 +59,17 @@ def run_missing(
             with directory.claim(group):
                 directory.write_environment(environment.describe(options.command))
                 run_group(group, should_stop)
-    if groups or not directory.report.exists():
+    conclude(directory, report, new=bool(groups))
+
+
+def conclude(
+    directory: runs.RunDirectory,
+    report: Callable[[runs.RunDirectory], None],
+    *,
+    new: bool,
+) -> None:
+    """Writes the page where there is something new, and says where it lies."""
+    if new or not directory.report.exists():
         report(directory)
     else:
         progress.say(f"{directory.root} is finished; --overwrite begins anew")

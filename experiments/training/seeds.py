@@ -13,6 +13,7 @@ from experiments.configured.setup import Setup, with_dispatch
 from experiments.process import environment, progress
 from experiments.process.interruption import RESUME, Interrupted, stop_on_signals
 from experiments.process.options import Options
+from experiments.process.seed_groups import conclude
 from experiments.training import export
 from experiments.training.group import Trained, train_group
 
@@ -64,7 +65,9 @@ def run_seeds(
                 _run_group(setup, directory, group, should_stop, finish)
     with processes.together():
         if processes.is_primary():
-            _conclude(setup, directory, options, report, new=bool(groups))
+            conclude(directory, report, new=bool(groups))
+            if options.export is not None:
+                export.write(setup, directory, options.export)
 
 
 def _check_same(document: dict[str, Any]) -> None:
@@ -108,23 +111,6 @@ def _owned(
                 claimed.enter_context(directory.claim(group))
                 directory.write_environment(environment.describe(options.command))
         yield
-
-
-def _conclude(
-    setup: Setup,
-    directory: runs.RunDirectory,
-    options: Options,
-    report: Callable[[runs.RunDirectory], None],
-    *,
-    new: bool,
-) -> None:
-    if new or not directory.report.exists():
-        report(directory)
-    else:
-        progress.say(f"{directory.root} is finished; --overwrite begins anew")
-    progress.say(f"report: {directory.report}")
-    if options.export is not None:
-        export.write(setup, directory, options.export)
 
 
 def _as_begun(setup: Setup, directory: runs.RunDirectory) -> Setup:
