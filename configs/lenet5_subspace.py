@@ -1,10 +1,9 @@
-"""P-SGD and P-BFGS beside Online CMD: LeNet-5 on CIFAR-10.
+"""P-BFGS beside Online CMD: LeNet-5 on CIFAR-10.
 
 Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 (arXiv 2312.13247), Table 1: P-BFGS (equal), with the records of 20 epochs, 74.67 +-
-0.35, P-BFGS (long), with those of 80, 76.44 +- 0.37 % test accuracy. The methods are
-those of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022); P-SGD,
-which Table 1 has not, has a rate of .05, as in `digits_subspace`.
+0.35, P-BFGS (long), with those of 80, 76.44 +- 0.37 % test accuracy. The method is that
+of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022).
 Command: python experiments/run.py --config lenet5_subspace
 Hardware: more than 70 minutes a seed on one CPU core; not run yet
 (scripts/prepare_data cifar10 first).
@@ -22,9 +21,9 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config = configs.load(pathlib.Path(__file__).with_name("lenet5.py"), argument)
     is_smoke = config.train.total_epochs < 150
     config.subspace = configs.subspace(
+        methods=("p_bfgs_long", "p_bfgs_equal"),
         long_records=3 if is_smoke else 80,
         batch_size=16 if is_smoke else 1024,
-        learning_rate=0.05,
     )
     if is_smoke:
         config.subspace.equal_records = 2

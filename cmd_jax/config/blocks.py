@@ -1,5 +1,7 @@
 """The fields of a config with their meanings, block by block."""
 
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
 
 
@@ -142,13 +144,18 @@ def embedding(*, treatment: str = "tied", every_records: int = 10) -> ConfigDict
 
 
 def subspace(
-    *, long_records: int = 80, batch_size: int = 1024, learning_rate: float = 1.0
+    *,
+    methods: Sequence[str] = ("p_sgd", "p_bfgs_equal", "p_bfgs_long"),
+    long_records: int = 80,
+    batch_size: int = 1024,
+    learning_rate: float = 1.0,
 ) -> ConfigDict:
     """The block `subspace`: P-SGD and P-BFGS in the subspace of a run's first records.
 
     Both train on to the run's own number of epochs from where its records end.
 
     Args:
+      methods: those to train by, in this order.
       long_records: records after the initialisation that P-SGD and P-BFGS (long) take.
       batch_size: of P-BFGS; P-SGD has that of the run.
       learning_rate: of P-SGD; a tenth of it in the last quarter. 1 is DLDR's.
@@ -160,6 +167,7 @@ def subspace(
     """
     return ConfigDict(
         {
+            "methods": tuple(methods),
             "num_directions": 40,  # at most; fewer where the records span fewer
             "equal_records": 20,  # that P-BFGS (equal) takes: as many as online CMD
             "long_records": long_records,

@@ -24,8 +24,12 @@ _NOT_HASHED = (
     ("branch", "weights"),
 )
 
-# Of fields that came later: where they are off, a run keeps the name that it had.
-_OFF = {("data", "crop_scale"): [], ("data", "image_size"): 0}
+# Of fields that came later: what all did before them, where a run keeps its old name.
+_BEFORE = {
+    ("data", "crop_scale"): [],
+    ("data", "image_size"): 0,
+    ("subspace", "methods"): ["p_sgd", "p_bfgs_equal", "p_bfgs_long"],
+}
 
 
 def to_dict(config: ConfigDict) -> dict[str, Any]:
@@ -85,8 +89,8 @@ def _hashed(values: dict[str, Any]) -> dict[str, Any]:
         for name in parents:
             block = block.get(name, {})
         block.pop(last, None)
-    for (name, field), off in _OFF.items():
-        if values.get(name, {}).get(field) == off:
+    for (name, field), before in _BEFORE.items():
+        if values.get(name, {}).get(field) == before:
             del values[name][field]
     return values
 

@@ -6,7 +6,7 @@ warm-up, "long" takes more (the CMD paper's names). The epochs of the records co
 theirs, so that they end with the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -43,7 +43,8 @@ def check(setup: Setup) -> None:
             "config.subspace needs every weight, and config.record records a part of "
             "them: set config.record.pattern='*' and config.record.num_weights=0"
         )
-    for kind in sorted(set(_NEEDS.values())):
+    _check_methods(block.methods)
+    for kind in sorted({_NEEDS[name] for name in block.methods}):
         name, taken = f"config.subspace.{kind}_records", block[f"{kind}_records"]
         if not 1 <= taken < num_records - 1:
             raise ValueError(
@@ -66,6 +67,15 @@ def check(setup: Setup) -> None:
             "positive and finite"
         )
     _check_batch(setup)
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    unknown = [name for name in methods if name not in _NEEDS]
+    if unknown or not methods or len(set(methods)) < len(methods):
+        raise ValueError(
+            f"config.subspace.methods is {tuple(methods)}; allowed are one or more of "
+            f"{', '.join(_NEEDS)}, each once"
+        )
 
 
 def _check_batch(setup: Setup) -> None:
@@ -93,7 +103,7 @@ def train_all(
         return {}
     recorded = Trajectory.open(directory.trajectory, like=setup.template.params)
     found = {}
-    for name in _NEEDS:
+    for name in setup.config.subspace.methods:
         plan = _plan(setup, recorded, name)
         progress.say(
             f"seed {seed}: {METHODS[name]} in {plan.num_directions} directions of the "

@@ -21,15 +21,16 @@ def sections(run: FinishedRun) -> list[Section]:
         for name, one in methods.items()
         if one["failure"]
     ]
+    names = [name for name in METHODS if name in found[0]]
     text = (
-        "P-SGD and P-BFGS train in the principal directions of the run's first "
-        f"records, from its initialisation: {block['equal_records']} records for "
-        f"P-BFGS (equal), {block['long_records']} for the others. These epochs count "
+        f"{', '.join(METHODS[name] for name in names)}: training in the principal "
+        "directions of the run's first records, from its initialisation: "
+        f"{block['equal_records']} records for P-BFGS (equal), "
+        f"{block['long_records']} for the others. These epochs count "
         "as theirs. A line search tries lengths 1, 0.4, 0.4², ... until the loss of "
         "its batch falls by 0.4 of what the gradient promises; of 20 trials that all "
         "fail no step is taken."
     )
-    names = [name for name in METHODS if name in found[0]]
     rows = [_row(name, [methods[name] for methods in found]) for name in names]
     return [
         Section(

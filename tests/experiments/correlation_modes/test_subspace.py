@@ -77,6 +77,13 @@ def test_the_learning_rate_is_that_of_p_sgd_alone(make_setup, record, tmp_path):
     assert found["p_bfgs_equal"].numbers["num_taken"] > 0
 
 
+def test_only_the_methods_that_are_asked_for_train(make_setup, record, tmp_path):
+    # Of P-SGD alone the number of records of P-BFGS (equal) does not matter.
+    setup = make_setup(subspace__methods=("p_sgd",), subspace__equal_records=0)
+    directory, trained = record(setup, tmp_path)
+    assert tuple(subspace.train_all(setup, directory, 0, trained)) == ("p_sgd",)
+
+
 @pytest.mark.slow
 def test_stopped_and_resumed_equals_uninterrupted(make_setup, record, tmp_path):
     setup = make_setup(train__checkpoint_every_seconds=0.0)
@@ -132,6 +139,9 @@ def test_what_fails_is_said_with_the_step_and_has_no_accuracy(
     [
         ({"subspace__long_records": 5}, "long_records is 5; allowed are 1 to 4: the"),
         ({"subspace__equal_records": 0}, "equal_records is 0; allowed are 1 to 4"),
+        ({"subspace__methods": ("adam",)}, "is .'adam',.; allowed are .* p_sgd"),
+        ({"subspace__methods": ()}, r"methods is \(\); allowed are one or more of"),
+        ({"subspace__methods": ("p_sgd", "p_sgd")}, "p_bfgs_long, each once"),
         ({"subspace__num_directions": 0}, "num_directions is 0; it must be at least 1"),
         ({"subspace__batch_size": 10**6}, "batch_size is 1000000; allowed are 1 to"),
         ({"record__every_steps": 7}, "that record is not at the end of an epoch"),
