@@ -59,6 +59,12 @@ class SeedDirectory(NamedTuple):
         """Checkpoints of the trainings in a subspace, until the seed is finished."""
         return self.root / "subspace"
 
+    def copy_training(self, source: "SeedDirectory") -> None:
+        """Replaces what training leaves by that of another run's seed."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        results = (source._results.name, source._arrays.name, source.subspace.name)
+        shutil.copytree(source.root, self.root, ignore=shutil.ignore_patterns(*results))
+
     def finish(self, results: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes what the report needs; afterwards the seed counts as finished."""
         with files.replacing(self._arrays) as temporary, temporary.open("wb") as file:
@@ -224,6 +230,21 @@ class RunDirectory(NamedTuple):
         path = self.root / "wall_time" / f"{_group_name(seeds)}.json"
         files.write_sealed_json(path, {"seconds": seconds})
 
+    def copy_training(self, source: "RunDirectory", seeds: Sequence[int]) -> None:
+        """Copies the training of a group from another run; only for who has claimed it.
+
+        Its checkpoints come last and at once, so that a kill leaves none of them.
+        """
+        for seed in seeds:
+            self.seed(seed).copy_training(source.seed(seed))
+        if (seconds := source.wall_times().get(tuple(seeds))) is not None:
+            self.write_wall_time(seeds, seconds)
+        folder = self.checkpoints(seeds)
+        partial = folder.with_name(f".{folder.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source.checkpoints(seeds), partial)
+        partial.rename(folder)
+
     @contextlib.contextmanager
     def claim(self, seeds: Sequence[int]) -> Iterator[None]:
         """Owns a group of seeds for the body.
@@ -264,8 +285,13 @@ class RunDirectory(NamedTuple):
                 owned.enter_context(files.lock(path))
             shutil.rmtree(self.root)
 
+    @property
+    def is_run(self) -> bool:
+        """Whether a run has been begun here."""
+        return self._config.exists()
+
     def _check_is_run(self) -> None:
-        if not self._config.exists():
+        if not self.is_run:
             raise ValueError(
                 f"{self.root} exists and is no run directory (it has no "
                 f"{self._config.name}); choose another --output"

@@ -143,11 +143,12 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     command = shlex.join(["python", "experiments/run.py", *argv[1:]])
     options = command_line.options(values, command)
     sweep = _apply_sweep(path, config, _overridden(rest))
-    if options.export is not None and len(sweep) > 1:
-        raise flags.Error(
-            f"--export takes one run, and {name} is a sweep of {len(sweep)}: the seeds "
-            "of its runs would replace each other"
-        )
+    for flag in ("export", "training_of"):
+        if getattr(options, flag) is not None and len(sweep) > 1:
+            raise flags.Error(
+                f"--{flag} is of one run, and {name} is a sweep of {len(sweep)}: give "
+                "--config a file of your own with one of them"
+            )
     return options, [(path.stem, run) for run in sweep]
 
 

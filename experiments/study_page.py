@@ -88,6 +88,15 @@ def write(
     )
 
 
+def _training(document: Mapping[str, Any]) -> list[Sequence[Cell]]:
+    """Where the trained networks come from, if the run has not trained them."""
+    origin = document.get("training_of")
+    if origin is None:
+        return []
+    commit = origin["commit"] or "not in a git checkout"
+    return [["trained in", f"{origin['run']}, commit {commit}: {origin['command']}"]]
+
+
 def _settings(run: FinishedRun, more: Sequence[tuple[str, Cell]]) -> Section:
     environment = run.environment
     rows: list[Sequence[Cell]] = [
@@ -95,6 +104,7 @@ def _settings(run: FinishedRun, more: Sequence[tuple[str, Cell]]) -> Section:
         ["dispatch of training steps", run.document["dispatch"]],
         *more,
         ["commit", environment["commit"] or "not in a git checkout"],
+        *_training(run.document),
         ["processor", environment["processor"]],
         ["cores that the run might use", str(environment["cores"])],
         ["devices", ", ".join(environment["devices"])],

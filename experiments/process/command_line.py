@@ -20,6 +20,12 @@ def define_flags() -> flags.FlagValues:
         "Folder for each finished seed's last record, as .safetensors.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "training_of",
+        None,
+        "Finished run that trained the same networks; they are not trained again.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("overwrite", False, "Begin anew.", flag_values=values)
     flags.DEFINE_bool(
         "dry_run", False, "Say what would be done, and do nothing.", flag_values=values
@@ -63,27 +69,41 @@ def read_flags(
         for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
             hint = hint.replace(written, meant)
         raise flags.Error(f"unknown field of the config: {hint}") from error
-    for option in ("data_dir", "output", "export"):
+    for option in ("data_dir", "output", "export", "training_of"):
         if str(values[option].value).startswith("-"):
             raise flags.Error(
                 f"--{option} is {values[option].value!r}; it needs a folder"
             )
     if unexpected:
         raise flags.Error(f"unexpected argument {unexpected[0]!r}")
+    _check_training(values)
+
+
+def _check_training(values: flags.FlagValues) -> None:
+    """Refuses a dry run that would say how long a training takes that is not made."""
+    if values["training_of"].value and values["dry_run"].value:
+        raise flags.Error(
+            "--dry_run says what training takes, and with --training_of there is none: "
+            "leave one of them out"
+        )
 
 
 def options(values: flags.FlagValues, command: str) -> Options:
     """The options that were read; `command` is what the user typed."""
-    export = values["export"].value
     return Options(
         output=pathlib.Path(str(values["output"].value)),
         data_directory=values["data_dir"].value,
         overwrite=bool(values["overwrite"].value),
         dry_run=bool(values["dry_run"].value),
         command=command,
-        export=None if export is None else pathlib.Path(export),
+        export=_folder(values["export"].value),
+        training_of=_folder(values["training_of"].value),
         processes=_processes(values),
     )
+
+
+def _folder(value: str | None) -> pathlib.Path | None:
+    return None if value is None else pathlib.Path(value)
 
 
 def _processes(values: flags.FlagValues) -> Processes | None:

@@ -21,4 +21,5 @@ class Options(NamedTuple):
     dry_run: bool
     command: str
     export: pathlib.Path | None = None
+    training_of: pathlib.Path | None = None
     processes: Processes | None = None

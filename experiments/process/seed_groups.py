@@ -82,8 +82,9 @@ def check_alone(name: str, options: Options) -> None:
     Raises:
       ValueError: names the config and the options.
     """
-    if options.processes is not None or options.export is not None:
+    given = (options.processes, options.export, options.training_of)
+    if given != (None, None, None):
         raise ValueError(
             f"{name} runs in one process and keeps no network: start it without "
-            "--distributed, --coordinator and --export"
+            "--distributed, --coordinator, --export and --training_of"
         )

@@ -14,7 +14,7 @@ from experiments.process import environment, progress
 from experiments.process.interruption import RESUME, Interrupted, stop_on_signals
 from experiments.process.options import Options
 from experiments.process.seed_groups import conclude
-from experiments.training import export
+from experiments.training import export, reuse
 from experiments.training.group import Trained, train_group
 
 Finish = Callable[[Setup, runs.SeedDirectory, int, Trained], None]
@@ -90,9 +90,14 @@ def _missing_groups(
 ) -> list[tuple[int, ...]]:
     if options.export is not None:
         export.check(setup, options.export)
+    source = None
+    if options.training_of is not None:
+        source = reuse.find(options.training_of, document, directory)
     if options.overwrite:
         directory.remove()
     directory.check_config(document)
+    if source is not None:
+        reuse.take_over(source, directory, document, setup.seeds)
     return directory.groups_to_run(setup.seeds)
 
 

@@ -75,6 +75,7 @@ def test_a_stopped_study_goes_on_with_the_same_numbers(
         (["--config.optimizer.schedule=cosine"], "must be 'constant'"),
         (["--config.batch_size.learning_rates=(-1.0,)"], "learning_rate"),
         (["--export", "networks"], "without"),
+        (["--training_of", "runs"], "without"),
     ],
 )
 def test_a_grid_that_cannot_be_is_refused(

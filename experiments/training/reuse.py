@@ -1,0 +1,124 @@
+"""`run.py --training_of RUN`: an earlier run's training, instead of the same again.
+
+What follows a training, in a subspace of its records or as a transfer to another
+network, is set by blocks of the config that the training does not read. A run that
+differs from a finished one in these alone begins where that one's training ended.
+"""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from cmd_jax import config as configs
+from cmd_jax import runs
+from experiments.process import progress
+
+_ORIGIN = "training_of"  # where the training comes from, in the run's config.json
+
+AFTER_TRAINING = ("subspace", "transfer")
+"""The blocks of a config that say what happens to a trained network."""
+
+
+def find(
+    root: pathlib.Path, document: dict[str, Any], directory: runs.RunDirectory
+) -> runs.RunDirectory:
+    """The earlier run, if its training is that of `document`.
+
+    Raises:
+      ValueError: it is no run, this very run, or its config trains otherwise.
+    """
+    source = runs.RunDirectory(root)
+    if not source.is_run:
+        raise ValueError(f"--training_of={root} is no run directory")
+    if root.resolve() == directory.root.resolve():
+        raise ValueError(
+            f"--training_of={root} is the directory of this run: leave it out"
+        )
+    _check_config(source, document)
+    return source
+
+
+def _check_config(source: runs.RunDirectory, document: dict[str, Any]) -> None:
+    ours, theirs = document["config"], source.config()["config"]
+    differing = {
+        name
+        for values, base in ((ours, theirs), (theirs, ours))
+        for name in configs.differences(values, base)
+        if name.partition(".")[0] not in AFTER_TRAINING
+    }
+    if differing:
+        raise ValueError(
+            f"--training_of={source.root} was trained otherwise: its config differs in "
+            f"{', '.join(sorted(differing))}; allowed are differences in "
+            f"{' and '.join(AFTER_TRAINING)}"
+        )
+
+
+def _origin(source: runs.RunDirectory) -> dict[str, str]:
+    environment = source.environment()
+    return {
+        "run": source.root.name,
+        "command": environment["command"],
+        "commit": environment["commit"],
+    }
+
+
+def take_over(
+    source: runs.RunDirectory,
+    directory: runs.RunDirectory,
+    document: dict[str, Any],
+    seeds: Sequence[int],
+) -> None:
+    """Copies the trainings of the seeds from an earlier run, where they are missing.
+
+    Seeds that the earlier run has not are trained as ever. Steps are dispatched as they
+    were there: another dispatch rounds otherwise.
+
+    Args:
+      source: the earlier run, from `find`.
+      directory: of this run; it is made where there is something to copy.
+      document: what this run's directory is made with.
+      seeds: those that the config asks for.
+
+    Raises:
+      ValueError: this run was begun otherwise; seeds that were trained together are
+        asked for in part, or unfinished.
+      LockedError: another process runs them here.
+    """
+    origin = _origin(source)
+    if directory.is_run and directory.config().get(_ORIGIN) != origin:
+        raise ValueError(
+            f"{directory.root} was begun without --training_of={source.root}: leave it "
+            "out, or begin anew with --overwrite"
+        )
+    groups = [group for group in source.groups() if set(group) & set(seeds)]
+    for group in groups:
+        _check(source, group, seeds)
+    dispatch, finished = source.config()["dispatch"], set(directory.finished_seeds())
+    for group in groups:
+        if not finished & set(group) and not directory.checkpoints(group).exists():
+            directory.create({**document, "dispatch": dispatch, _ORIGIN: origin})
+            with directory.claim(group):
+                directory.copy_training(source, group)
+            progress.say(f"{_named(group)}: trained in {source.root}")
+
+
+def _check(
+    source: runs.RunDirectory, group: tuple[int, ...], seeds: Sequence[int]
+) -> None:
+    if not set(group) <= set(seeds):
+        raise ValueError(
+            f"{_named(group)} of {source.root} were trained together: ask for all of "
+            f"them (--config.seed={group[0]} --config.train.num_seeds={len(group)})"
+        )
+    unfinished = sorted(set(group) - set(source.finished_seeds()))
+    if unfinished:
+        raise ValueError(
+            f"--training_of={source.root} has not finished seed {unfinished[0]}: run "
+            "its command again first"
+        )
+
+
+def _named(group: tuple[int, ...]) -> str:
+    first, last = group[0], group[-1]
+    return f"seed {first}" if first == last else f"seeds {first} to {last}"
