@@ -5,6 +5,7 @@ way through the history in `one_pass`; here the results are put together.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Integer
 
 from cmd_jax import trees
 from cmd_jax.modes.histories import check_block, gather
-from cmd_jax.modes.least_squares import normalise
+from cmd_jax.modes.least_squares import WeightFits, normalise, unpack
 from cmd_jax.modes.one_pass import Piece, on_cores, on_mesh
 from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.types import PyTree
@@ -84,8 +85,8 @@ def fit_references(
       >>> fit.slope.round(3).tolist(), fit.intercept.round(3).tolist()
       ([1.0, -2.0], [0.0, 5.0])
     """
-    columns = _Columns(trajectory, references)
     leaves = modelled_leaves(trajectory.template, mask)
+    columns = _Columns(trajectory, references, leaves)
     sweep = on_cores if mesh is None else functools.partial(on_mesh, mesh=mesh)
     sweep(trajectory, leaves, columns.references, columns.write)
     return columns.as_fit(trajectory.template)
@@ -98,12 +99,20 @@ class _Columns:
       references: what the weights are fitted to.
     """
 
-    def __init__(self, trajectory: AnyTrajectory, references: np.ndarray):
+    def __init__(
+        self, trajectory: AnyTrajectory, references: np.ndarray, leaves: Sequence[int]
+    ):
         sizes = trees.leaf_sizes(trajectory.template)
+        # Written as a whole or never. Only of empty arrays NumPy makes large pages.
+        allocate = [
+            np.empty if leaf in leaves else np.zeros for leaf in range(len(sizes))
+        ]
         self.references = normalise(gather(trajectory, references))
         self._trajectory = trajectory
         self._by_name = {
-            name: [np.zeros(size, dtype) for size in sizes]
+            name: [
+                make(size, dtype) for make, size in zip(allocate, sizes, strict=True)
+            ]
             for name, dtype in _COLUMN_DTYPES.items()
         }
         self._leaf, self._offset = trees.locate(references, sizes)
@@ -114,8 +123,8 @@ class _Columns:
             name: leaves[piece.leaf][piece.start : piece.stop]
             for name, leaves in self._by_name.items()
         }
-        for name, values in piece.fits._asdict().items():
-            columns[name][:] = values
+        names = WeightFits._fields
+        unpack(piece.packed, WeightFits(**{name: columns[name] for name in names}))
         columns["origin"][:] = piece.origin
         self._write_intercept(columns)
         if not np.isfinite(columns["explained"].sum()):

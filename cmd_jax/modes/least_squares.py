@@ -19,6 +19,7 @@ The products are made in three ways, for what XLA compiles well where: written o
 matrix product of XLA, or one of the host's BLAS.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from cmd_jax.types import Array, ArrayLike
 
 _UNCORRELATED = np.float32(1e-30)  # the R² of a weight that moves, at least
 _LABEL_BITS = np.uint32(0xFF)
+_WIDE_VECTORS = {"xla_cpu_prefer_vector_width": 512}  # bits; XLA's own choice is 256
 
 
 class References(NamedTuple):
@@ -63,7 +65,7 @@ class Packed(NamedTuple):
 
 
 class WeightFits(NamedTuple):
-    """The fit of some weights.
+    """The fit of some weights, to be written.
 
     Attributes:
       labels: c, the mode.
@@ -89,7 +91,7 @@ def normalise(history: Float32[np.ndarray, "records modes"]) -> References:
     return References(*(x.astype(np.float32) for x in (rows, norm, mean)))
 
 
-@jax.jit
+@functools.partial(jax.jit, compiler_options=_WIDE_VECTORS)
 def fit_rows(
     history: Sequence[Float32[ArrayLike, " weights"]], references: References
 ) -> Packed:
@@ -169,13 +171,11 @@ def _rounded_to_24_bits(value: Array) -> Array:
     return (bits + np.uint32(0x80)) & ~_LABEL_BITS
 
 
-def unpack(packed: Packed, num_weights: int) -> WeightFits:
-    """The fit of the first `num_weights` weights, on the host."""
-    both: Any = np.asarray(packed.slope_and_rest)[:num_weights]
-    rest = both.imag.view(np.uint32)
-    return WeightFits(
-        labels=(rest & _LABEL_BITS).astype(np.uint8),
-        slope=both.real,
-        mean=np.asarray(packed.mean)[:num_weights],
-        explained=(rest & ~_LABEL_BITS).view(np.float32),
-    )
+def unpack(packed: Packed, fits: WeightFits) -> None:
+    """Writes the fit of the first weights, as many as `fits` has, on the host."""
+    both: Any = np.asarray(packed.slope_and_rest)[: len(fits.labels)]
+    word = both.imag.view(np.uint32)
+    np.copyto(fits.labels, word, casting="unsafe")  # the last 8 bits
+    np.bitwise_and(word, ~_LABEL_BITS, out=fits.explained.view(np.uint32))
+    fits.slope[:] = both.real
+    fits.mean[:] = np.asarray(packed.mean)[: len(fits.labels)]

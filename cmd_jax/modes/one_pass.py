@@ -6,6 +6,7 @@ fastest, and how much is done at a time.
 """
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -21,18 +22,17 @@ from cmd_jax import host, sharding, trees
 from cmd_jax.modes.least_squares import (
     Packed,
     References,
-    WeightFits,
     fit_motion,
     fit_products,
     fit_rows,
-    unpack,
 )
 from cmd_jax.trajectory import StoredTrajectory
 from cmd_jax.trajectory.blocks import AnyTrajectory, Block, aligned, map_blocks
 
 _WIDTH = 2**17  # weights that are fitted at a time
 _BLAS_WIDTH = 2**16  # likewise, with products by BLAS,
-_BLAS_STEP = 2**12  # which multiplies so many at a time, from a cache
+_BLAS_STEP = 2**13  # which are made of so many at a time, from a cache,
+_BLAS_COLUMNS = 2**9  # by so many columns: OpenBLAS copies larger matrices first
 _MOST_WRITTEN_OUT = 512  # records times modes, and
 _LEAST_WRITTEN_OUT = 10**8  # records times weights: it takes a second to compile
 
@@ -45,14 +45,14 @@ class Piece(NamedTuple):
       start: the first weight's offset in the raveled leaf.
       stop: the offset after the last.
       origin: the weights at the first record.
-      fits: the weights' fits.
+      packed: the weights' fit, and maybe that of more weights, of no meaning.
     """
 
     leaf: int
     start: int
     stop: int
     origin: Float32[np.ndarray, " weights"]
-    fits: WeightFits
+    packed: Packed
 
 
 def on_cores(
@@ -75,9 +75,8 @@ def on_cores(
     fit, width = _fastest(len(trajectory), num_weights, references)
 
     def work(block: Block) -> None:
-        num_weights = block.stop - block.start
-        fits = unpack(fit(block.history), num_weights)
-        write(Piece(*block[:3], block.history[0, :num_weights], fits))
+        origin = block.history[0, : block.stop - block.start]
+        write(Piece(*block[:3], origin, fit(block.history)))
 
     # Blocks are shared out over threads here, so that BLAS shall not do it too.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -117,11 +116,26 @@ class _HostProducts(threading.local):
             part = history[:, start:stop]
             with np.errstate(invalid="ignore", over="ignore"):  # reported by `write`
                 np.subtract(part[1:], part[0], out=motion)
-                np.matmul(self._rows, motion, out=self._products[:, start:stop])
+                np.matmul(
+                    self._rows,
+                    _by_columns(motion),
+                    out=_by_columns(self._products[:, start:stop]),
+                )
                 np.einsum("rw,rw->w", motion, motion, out=self._squares[start:stop])
         products = self._products[: len(self._references.rows), :width]
         squares = self._squares[:width]
         return jax.block_until_ready(fit_products(products, squares, self._references))
+
+
+def _by_columns(matrix: np.ndarray) -> np.ndarray:
+    """A view of a matrix as a stack of narrow ones, which stand side by side in it.
+
+    One call multiplies the stack: of many short calls threads wait for each other.
+    """
+    num_rows, width = matrix.shape
+    columns = math.gcd(width, _BLAS_COLUMNS)
+    narrow = matrix.reshape(num_rows, width // columns, columns)
+    return narrow.transpose(1, 0, 2)
 
 
 def on_mesh(
@@ -144,9 +158,9 @@ def on_mesh(
         for start in range(0, int(sizes[leaf]), width):
             stop = min(start + width, int(sizes[leaf]))
             history = _spread(trajectory, (leaf, start, stop), width, mesh)
-            packed, origin = host.fetch((fit_motion(history, on_devices), history[0]))
-            fits = unpack(packed, stop - start)
-            write(Piece(leaf, start, stop, origin[: stop - start], fits))
+            packed = fit_motion(history, on_devices)
+            origin, packed = host.fetch((history[0], packed))
+            write(Piece(leaf, start, stop, origin[: stop - start], packed))
 
 
 def _spread(
