@@ -63,6 +63,10 @@ def _origin(source: runs.RunDirectory) -> dict[str, str]:
     }
 
 
+def _origin_of(directory: runs.RunDirectory) -> str | None:
+    return directory.config().get(_ORIGIN, {}).get("run")
+
+
 def take_over(
     source: runs.RunDirectory,
     directory: runs.RunDirectory,
@@ -85,8 +89,7 @@ def take_over(
         asked for in part, or unfinished.
       LockedError: another process runs them here.
     """
-    origin = _origin(source)
-    if directory.is_run and directory.config().get(_ORIGIN) != origin:
+    if directory.is_run and _origin_of(directory) != source.root.name:
         raise ValueError(
             f"{directory.root} was begun without --training_of={source.root}: leave it "
             "out, or begin anew with --overwrite"
@@ -94,10 +97,11 @@ def take_over(
     groups = [group for group in source.groups() if set(group) & set(seeds)]
     for group in groups:
         _check(source, group, seeds)
-    dispatch, finished = source.config()["dispatch"], set(directory.finished_seeds())
+    more = {"dispatch": source.config()["dispatch"], _ORIGIN: _origin(source)}
+    finished = set(directory.finished_seeds())
     for group in groups:
         if not finished & set(group) and not directory.checkpoints(group).exists():
-            directory.create({**document, "dispatch": dispatch, _ORIGIN: origin})
+            directory.create({**document, **more})
             with directory.claim(group):
                 directory.copy_training(source, group)
             progress.say(f"{_named(group)}: trained in {source.root}")

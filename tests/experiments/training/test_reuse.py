@@ -62,6 +62,21 @@ def test_what_follows_the_training_is_as_if_it_had_been_made(
     assert [path.name for path in (directory / "checkpoints").glob(".*")] == []
 
 
+@pytest.mark.slow
+def test_pairs_that_were_trained_once_are_carried_over_in_another_way(
+    run_main, equal_runs, tmp_path
+):
+    first = ("--config", "transfer_digits:smoke")
+    assert run_main(tmp_path / "first", *first) == 0
+    (source,) = (tmp_path / "first").iterdir()
+    other = (*first, "--config.transfer.shares=cosine")
+    assert run_main(tmp_path / "whole", *other) == 0
+    assert run_main(tmp_path / "reused", *other, f"--training_of={source}") == 0
+    (whole,), (reused,) = ((tmp_path / x).iterdir() for x in ("whole", "reused"))
+    assert whole.name == reused.name != source.name
+    equal_runs(whole, reused)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
