@@ -2,7 +2,8 @@
 
     runs/<config>-<hash8>/
       config.json  environment.json  report.html  tables/
-      checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock  wall_time/seeds_0-2.json
+      checkpoints/seeds_0-2/  checkpoints/seeds_0-2.lock
+      environment/seeds_0-2.json  wall_time/seeds_0-2.json
       seed_0/  metrics.jsonl  trajectory/  tensorboard/  arrays.npz  results.json
                branch.json  autoencoder.json  subspace/
 
@@ -202,8 +203,11 @@ class RunDirectory(NamedTuple):
         """
         return files.read_sealed_json(self._config)
 
-    def environment(self) -> dict[str, Any]:
-        """Versions, devices and the command of the latest start."""
+    def environment(self, seed: int | None = None) -> dict[str, Any]:
+        """Versions, devices and the command of the latest start, or that of a seed."""
+        for path in (self.root / "environment").glob("seeds_*.json"):
+            if seed in _group_of(path):
+                return files.read_sealed_json(path)
         return files.read_sealed_json(self._environment)
 
     def create(self, config: dict[str, Any]) -> None:
@@ -212,8 +216,12 @@ class RunDirectory(NamedTuple):
         if not self._config.exists():
             files.write_sealed_json(self._config, config)
 
-    def write_environment(self, environment: dict[str, Any]) -> None:
-        """Writes what `environment` gives; only for who has claimed seeds."""
+    def write_environment(
+        self, environment: dict[str, Any], seeds: Sequence[int]
+    ) -> None:
+        """Writes what `environment` gives for a group; only for who has claimed it."""
+        path = self.root / "environment" / f"{_group_name(seeds)}.json"
+        files.write_sealed_json(path, environment)
         files.write_sealed_json(self._environment, environment)
 
     def wall_times(self) -> dict[tuple[int, ...], float]:

@@ -69,7 +69,7 @@ def make_run(repository, tmp_path):
         values = configs.to_dict(config)
         digest = configs.digest(config)
         directory.create({"name": name, "hash": digest, "config": values})
-        directory.write_environment(environment)
+        directory.write_environment(environment, list(accuracies) or [0])
         for seed, accuracy in accuracies.items():
             fit = dict.fromkeys(("r_squared", "correlation"), 0.75)
             null = {f"null_{metric}": 0.5 for metric in fit}

@@ -85,7 +85,8 @@ def collect(
         damaged or of another version; the message names the path.
     """
     try:
-        document, environment = run.config(), run.environment()
+        document = run.config()
+        run.environment()  # for what it raises
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(
             f"{run.root} is no run directory: there is no {error.filename}"
@@ -96,7 +97,7 @@ def collect(
             f"{run.root} has no finished seed: give its command again to go on"
         )
     text = variant(document["name"], document["config"])
-    rows = (_rows(run, seed, text, document, environment) for seed in seeds)
+    rows = (_rows(run, seed, text, document) for seed in seeds)
     return list(itertools.chain.from_iterable(rows))
 
 
@@ -105,9 +106,8 @@ def _rows(
     seed: int,
     variant: str,
     document: Mapping[str, Any],
-    environment: Mapping[str, Any],
 ) -> list[Row]:
-    results = run.seed(seed).results()
+    results, environment = run.seed(seed).results(), run.environment(seed)
     versions = {"python": environment["python"], **environment["versions"]}
     wall_times = [item for item in run.wall_times().items() if seed in item[0]]
     together, seconds = wall_times[0] if wall_times else ((), None)

@@ -57,7 +57,8 @@ def run_missing(
         for group in groups:
             directory.create(document)
             with directory.claim(group):
-                directory.write_environment(environment.describe(options.command))
+                here = environment.describe(options.command)
+                directory.write_environment(here, group)
                 run_group(group, should_stop)
     conclude(directory, report, new=bool(groups))
 

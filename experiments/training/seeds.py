@@ -114,7 +114,8 @@ def _owned(
             if processes.is_primary():
                 directory.create(document)
                 claimed.enter_context(directory.claim(group))
-                directory.write_environment(environment.describe(options.command))
+                here = environment.describe(options.command)
+                directory.write_environment(here, group)
         yield
 
 

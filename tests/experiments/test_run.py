@@ -124,7 +124,7 @@ def test_two_processes_on_the_same_seeds(run_main, tmp_path, capsys):
     directory = runs.RunDirectory(tmp_path / f"digits-{digest}")
     directory.create({"hash": digest, "dispatch": "scan"})
     with directory.claim((0, 1)):
-        directory.write_environment({"command": "of the first"})
+        directory.write_environment({"command": "of the first"}, [0, 1])
         assert run_main(tmp_path, "--config", "digits:smoke") == 2
     assert directory.environment() == {"command": "of the first"}
     assert "is held by process" in capsys.readouterr().err

@@ -43,10 +43,19 @@ def test_a_run_gives_a_row_for_each_seed_method_and_metric(make_run):
 
 def test_an_accelerator_is_named_before_its_host(make_run):
     run = make_run("run", {0: {"sgd": 0.9}})
-    run.write_environment({**run.environment(), "devices": ["H100", "H100"]})
+    run.write_environment({**run.environment(), "devices": ["H100", "H100"]}, [0])
     row = collect(run, variant=_variant)[0]
     assert row.hardware == "2 x H100 (A processor, 2 cores)"
     assert row.wall_seconds is row.seeds_together is None
+
+
+def test_seeds_that_were_added_later_leave_the_rows_of_the_others(make_run):
+    run = make_run("run", {0: {"sgd": 0.9}, 1: {"sgd": 0.8}, 2: {"sgd": 0.7}})
+    first = {**run.environment(), "commit": "a" * 40}
+    run.write_environment(first, [0, 1])
+    run.write_environment({**first, "commit": "b" * 40}, [2])
+    commits = {row.seed: row.commit[0] for row in collect(run, variant=_variant)}
+    assert commits == {0: "a", 1: "a", 2: "b"}
 
 
 def test_a_part_of_the_weights_has_no_accuracy_but_a_fit(make_run):
