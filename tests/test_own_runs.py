@@ -48,10 +48,11 @@ def test_the_examples_run(text, tmp_path, monkeypatch):
 def test_the_commands_are_understood(text):
     from experiments import run
 
-    (first, second) = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    commands = [shlex.split(line) for line in (first + second).splitlines()]
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    commands = [shlex.split(line) for line in "".join(blocks).splitlines()]
     parsed = [run.parse(command[1:]) for command in commands]
-    assert len(parsed) == 3
+    options = [found for found, _ in parsed if found is not None]
+    assert len(options) == len(parsed) == 5
     assert parsed[1][1][0][1].branch.record == 5
-    assert parsed[2][0] is not None
-    assert str(parsed[2][0].export) == "networks"
+    assert str(options[3].training_of) == "runs/lenet5-1a2b3c4d"
+    assert str(options[4].export) == "networks"
