@@ -64,6 +64,19 @@ def variant(name: str, values: dict[str, Any]) -> str:
     )
 
 
+def without_start(name: str, variant: str) -> str:
+    """A variant without the run that it starts from, if all runs of its config do so.
+
+    Of other configs a start from another run is a variant.
+
+    Raises:
+      ValueError: there is no config of that name.
+    """
+    if not configs.load(configs.find(name, CONFIGS)).branch.fresh:
+        return variant
+    return " ".join(x for x in variant.split() if not x.startswith("branch."))
+
+
 def sweep_variant(name: str, place: int) -> str:
     """The variant of one of the overrides of a config's `sweep()`.
 

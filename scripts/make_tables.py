@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from collecting import REFUSED, read_runs, sweep_variant
+from collecting import REFUSED, read_runs, sweep_variant, without_start
 from paper_tables import TABLES, Definition, Entry
 
 from cmd_jax import files
@@ -134,12 +134,13 @@ def make_table(definition: Definition, rows: Mapping[str, Sequence[Row]]) -> Tab
 def _rows_of(entry: Entry, rows: Sequence[Row]) -> list[Row]:
     if not rows:  # perhaps there is no such config yet
         return []
-    variant = entry.variant
+    variant, config = entry.variant, entry.config
     if isinstance(variant, int):
-        variant = sweep_variant(entry.config, variant)
+        variant = sweep_variant(config, variant)
+    found = {text: without_start(config, text) for text in {r.variant for r in rows}}
     if variant.endswith("*"):
-        return [row for row in rows if row.variant.startswith(variant[:-1])]
-    return [row for row in rows if row.variant == variant]
+        return [row for row in rows if found[row.variant].startswith(variant[:-1])]
+    return [row for row in rows if found[row.variant] == variant]
 
 
 def write_tables(folder: pathlib.Path, tables: Mapping[str, Table]) -> None:

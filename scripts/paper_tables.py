@@ -22,7 +22,8 @@ class Entry(NamedTuple):
     Attributes:
       label: the network or the optimizer.
       config: whose runs fill it.
-      variant: of that config, as in its CSV, or the place in the config's `sweep()`.
+      variant: of that config, as in its CSV, but for the run that it starts from if all
+        runs of that config do; or the place in the config's `sweep()`.
         "*" at its end stands for any other end.
       paper: the paper's numbers by method.
     """

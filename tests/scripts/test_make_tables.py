@@ -104,6 +104,19 @@ def test_a_line_may_leave_the_end_of_its_variant_open(
     assert found == "50.00 (1)"
 
 
+def test_which_run_it_starts_from_matters_where_not_all_of_a_config_do(
+    make_tables, make_run, run, folder
+):
+    start = {"branch__run": "runs/x", "branch__source": "0123abcd", "branch__step": 7}
+    for name in ("transfer_cifar10_cifar100", "transfer_digits"):
+        run(make_run(name, {0: {"gmt": 0.25}}, name=name, **start))
+        rows = read_rows(folder / f"{name}.csv")
+        assert "branch.source=0123abcd" in rows[0].variant
+        table = make_tables.make_tables({name: rows})["transfer"]
+        found = {row[2] for row in table.rows if row[1] == "GMT" and row[2]}
+        assert found == ({"25.00 (1)"} if name != "transfer_digits" else set())
+
+
 def test_a_place_in_a_sweep_is_the_variant_of_its_override(
     script, make_run, run, folder, tmp_path, repository, monkeypatch
 ):
