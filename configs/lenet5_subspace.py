@@ -5,8 +5,9 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 0.35, P-BFGS (long), with those of 80, 76.44 +- 0.37 % test accuracy. The method is that
 of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022).
 Command: python experiments/run.py --config lenet5_subspace
-Hardware: more than 70 minutes a seed on one CPU core; not run yet
-(scripts/prepare_data cifar10 first).
+Hardware: one CPU core, a seed: 70 minutes of training, or none with `--training_of` a
+run of `lenet5`; 53 of P-BFGS (long); (equal), not yet run to its end, has twice as many
+steps (scripts/prepare_data cifar10 first).
 """
 
 import pathlib
