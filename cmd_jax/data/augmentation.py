@@ -19,6 +19,8 @@ from cmd_jax.data.resizing import centre_resize, random_resized_crop
 from cmd_jax.rng import stream
 from cmd_jax.types import Array, ArrayLike, Key
 
+_LARGEST_SIDE = 4096  # in pixels, of images that are resized
+
 Stored = (
     UInt8[ArrayLike, "batch height width channels"]
     | Float32[ArrayLike, "batch height width channels"]
@@ -223,10 +225,10 @@ def augmenter(
 def _check_resizing(
     dataset: Dataset, crop_scale: tuple[float, ...], image_size: int
 ) -> None:
-    if image_size < 0:
+    if not 0 <= image_size <= _LARGEST_SIDE:
         raise ValueError(
-            f"image_size={image_size}; allowed are a number of pixels, and 0 to leave "
-            "images their size"
+            f"image_size={image_size}; allowed are 1 to {_LARGEST_SIDE} pixels, and 0 "
+            "to leave images as they are"
         )
     if crop_scale and not (
         len(crop_scale) == 2 and 0 < crop_scale[0] <= crop_scale[1] <= 1

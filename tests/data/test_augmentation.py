@@ -117,7 +117,7 @@ def test_augmenter_resizes_before_it_shifts() -> None:
         ({"crop_scale": (0.5,)}, r"crop_scale=\(0.5,\); allowed are two shares"),
         ({"crop_scale": (0.0, 1.0)}, "two shares of an image's area"),
         ({"crop_scale": (0.9, 0.5)}, "two shares of an image's area"),
-        ({"image_size": -1}, "image_size=-1; allowed are a number of pixels"),
+        ({"image_size": -1}, "image_size=-1; allowed are 1 to 4096 pixels, and 0"),
     ],
 )
 def test_augmenter_refuses_wrong_sizes(options: dict, message: str) -> None:
