@@ -6,8 +6,8 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022).
 Command: python experiments/run.py --config lenet5_subspace
 Hardware: one CPU core, a seed: 70 minutes of training, or none with `--training_of` a
-run of `lenet5`; 53 of P-BFGS (long); (equal), not yet run to its end, has twice as many
-steps (scripts/prepare_data cifar10 first).
+run of `lenet5`; about 55 of P-BFGS (long); (equal), not yet run to its end, has twice
+as many steps (scripts/prepare_data cifar10 first).
 """
 
 import pathlib

@@ -19,6 +19,7 @@ class FinishedRun(NamedTuple):
       seeds: the numbers of the finished seeds.
       results: the numbers of each of them.
       arrays: for figures, of each of them.
+      trained_in: which run has trained a seed, of those that another one has.
     """
 
     document: Mapping[str, Any]
@@ -26,6 +27,7 @@ class FinishedRun(NamedTuple):
     seeds: Sequence[int]
     results: Sequence[Mapping[str, Any]]
     arrays: Sequence[Mapping[str, np.ndarray]]
+    trained_in: Mapping[int, str] = {}
 
     def collect(self, name: str) -> np.ndarray:
         """A number of every seed."""
@@ -41,7 +43,16 @@ def read(directory: runs.RunDirectory) -> FinishedRun:
         seeds,
         [directory.seed(seed).results() for seed in seeds],
         [directory.seed(seed).arrays() for seed in seeds],
+        {seed: text for seed in seeds if (text := _trained_in(directory.seed(seed)))},
     )
+
+
+def _trained_in(directory: runs.SeedDirectory) -> str:
+    if not directory.training_of.exists():
+        return ""
+    origin = files.read_json(directory.training_of)
+    commit = origin["commit"] or "not in a git checkout"
+    return f"{origin['run']}, commit {commit}: {origin['command']}"
 
 
 class Content(NamedTuple):
@@ -88,15 +99,6 @@ def write(
     )
 
 
-def _training(document: Mapping[str, Any]) -> list[Sequence[Cell]]:
-    """Where the trained networks come from, if the run has not trained them."""
-    origin = document.get("training_of")
-    if origin is None:
-        return []
-    commit = origin["commit"] or "not in a git checkout"
-    return [["trained in", f"{origin['run']}, commit {commit}: {origin['command']}"]]
-
-
 def _settings(run: FinishedRun, more: Sequence[tuple[str, Cell]]) -> Section:
     environment = run.environment
     rows: list[Sequence[Cell]] = [
@@ -104,7 +106,7 @@ def _settings(run: FinishedRun, more: Sequence[tuple[str, Cell]]) -> Section:
         ["dispatch of training steps", run.document["dispatch"]],
         *more,
         ["commit", environment["commit"] or "not in a git checkout"],
-        *_training(run.document),
+        *([f"seed {seed} trained in", text] for seed, text in run.trained_in.items()),
         ["processor", environment["processor"]],
         ["cores that the run might use", str(environment["cores"])],
         ["devices", ", ".join(environment["devices"])],

@@ -61,6 +61,8 @@ def _transfer(label: str, config: str, *numbers: str, variant: str | int = "") -
 
 
 _MNIST = ("97.74 ± 0.03", "98.06 ± 0.05", "97.94 ± 0.14", "97.95 ± 0.15")
+_SMALL_CONV8 = "model.width=8 train.total_epochs=10*"
+_LENET5_SUBSPACE = {"P-BFGS (equal)": "74.67 ± 0.35", "P-BFGS (long)": "76.44 ± 0.37"}
 _VARIANTS = ("vanilla", "LAP", "fixed weight")
 _TOYS = (
     *(f"{name}, hidden 2" for name in (*_VARIANTS, "LAP with the un-squared norm")),
@@ -123,14 +125,7 @@ TABLES = {
                 *("90.64 ± 0.98", "91.34 ± 1.20", "90.76 ± 1.14", "90.91 ± 0.77"),
             ),
             _table_1("LeNet-5", "lenet5", "75.36 ± 0.57", "76.77 ± 0.60"),
-            Entry(
-                "LeNet-5, subspaces too",
-                "lenet5_subspace",
-                paper={
-                    "P-BFGS (equal)": "74.67 ± 0.35",
-                    "P-BFGS (long)": "76.44 ± 0.37",
-                },
-            ),
+            Entry("LeNet-5, subspaces too", "lenet5_subspace", paper=_LENET5_SUBSPACE),
             _table_1(
                 *("GoogLeNet", "googlenet"),
                 *("92.05 ± 0.48", "93.07 ± 0.49", "92.01 ± 1.05", "92.41 ± 0.38"),
@@ -213,9 +208,8 @@ TABLES = {
                 *("61.85 ± 2.7", "76.74 ± 3.3", "78.21 ± 2.1", "78.28 ± 3.4"),
             ),
             Entry(
-                "Conv8 of width 8, 10 epochs, on CIFAR-10",
-                "transfer_cifar10_conv8",
-                "model.width=8 train.total_epochs=10*",
+                *("Conv8 of width 8, 10 epochs, on CIFAR-10", "transfer_cifar10_conv8"),
+                variant=_SMALL_CONV8,
             ),
             _transfer(
                 *("Conv8, CIFAR-10 to CIFAR-100", "transfer_cifar10_cifar100"),
@@ -224,7 +218,7 @@ TABLES = {
             Entry(
                 "Conv8 of width 8, 10 epochs, CIFAR-10 to CIFAR-100",
                 "transfer_cifar10_cifar100",
-                "model.width=8 train.total_epochs=10*",
+                variant=_SMALL_CONV8,
             ),
             _transfer(
                 *("ResNet-18 on ImageNet", "transfer_imagenet"),

@@ -85,19 +85,18 @@ def collect(
         damaged or of another version; the message names the path.
     """
     try:
-        document = run.config()
-        run.environment()  # for what it raises
+        document, seeds = run.config(), run.finished_seeds()
+        environments = {seed: run.environment(seed) for seed in seeds}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(
             f"{run.root} is no run directory: there is no {error.filename}"
         ) from error
-    seeds = run.finished_seeds()
     if not seeds:
         raise ValueError(
             f"{run.root} has no finished seed: give its command again to go on"
         )
     text = variant(document["name"], document["config"])
-    rows = (_rows(run, seed, text, document) for seed in seeds)
+    rows = (_rows(run, seed, text, document, environments[seed]) for seed in seeds)
     return list(itertools.chain.from_iterable(rows))
 
 
@@ -106,8 +105,9 @@ def _rows(
     seed: int,
     variant: str,
     document: Mapping[str, Any],
+    environment: Mapping[str, Any],
 ) -> list[Row]:
-    results, environment = run.seed(seed).results(), run.environment(seed)
+    results = run.seed(seed).results()
     versions = {"python": environment["python"], **environment["versions"]}
     wall_times = [item for item in run.wall_times().items() if seed in item[0]]
     together, seconds = wall_times[0] if wall_times else ((), None)

@@ -85,6 +85,7 @@ def _writer(
         "dtype": record.dtype,
     }
     if start is None:
+        seed.training_of.unlink(missing_ok=True)  # a copy of a training was killed
         if seed.trajectory.exists():  # the run was killed before its first checkpoint
             shutil.rmtree(seed.trajectory)
         return trajectory.TrajectoryWriter.create(

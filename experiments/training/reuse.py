@@ -13,19 +13,27 @@ from cmd_jax import config as configs
 from cmd_jax import runs
 from experiments.process import progress
 
-_ORIGIN = "training_of"  # where the training comes from, in the run's config.json
-
-AFTER_TRAINING = ("subspace", "transfer")
-"""The blocks of a config that say what happens to a trained network."""
+_AFTER_TRAINING = ("subspace", "transfer")  # blocks of a config
 
 
 def find(
-    root: pathlib.Path, document: dict[str, Any], directory: runs.RunDirectory
+    root: pathlib.Path,
+    directory: runs.RunDirectory,
+    document: dict[str, Any],
+    seeds: Sequence[int],
 ) -> runs.RunDirectory:
-    """The earlier run, if its training is that of `document`.
+    """The earlier run, if seeds can be taken over from it; writes nothing.
+
+    Args:
+      root: its directory.
+      directory: of this run.
+      document: of this run, with its config.
+      seeds: those that the config asks for.
 
     Raises:
-      ValueError: it is no run, this very run, or its config trains otherwise.
+      ValueError: it is no run, this very run, or its config trains otherwise; it has
+        none of the seeds, or seeds that are unfinished, without their checkpoints, or
+        were trained together and are asked for in part.
     """
     source = runs.RunDirectory(root)
     if not source.is_run:
@@ -35,7 +43,19 @@ def find(
             f"--training_of={root} is the directory of this run: leave it out"
         )
     _check_config(source, document)
+    groups = _groups(source, seeds)
+    if not groups:
+        raise ValueError(
+            f"--training_of={root} has none of the seeds {', '.join(map(str, seeds))}: "
+            "leave it out, or set config.seed and config.train.num_seeds"
+        )
+    for group in groups:
+        _check_group(source, group, seeds)
     return source
+
+
+def _groups(source: runs.RunDirectory, seeds: Sequence[int]) -> list[tuple[int, ...]]:
+    return sorted(group for group in source.groups() if set(group) & set(seeds))
 
 
 def _check_config(source: runs.RunDirectory, document: dict[str, Any]) -> None:
@@ -44,27 +64,35 @@ def _check_config(source: runs.RunDirectory, document: dict[str, Any]) -> None:
         name
         for values, base in ((ours, theirs), (theirs, ours))
         for name in configs.differences(values, base)
-        if name.partition(".")[0] not in AFTER_TRAINING
+        if name.partition(".")[0] not in _AFTER_TRAINING
     }
     if differing:
         raise ValueError(
             f"--training_of={source.root} was trained otherwise: its config differs in "
             f"{', '.join(sorted(differing))}; allowed are differences in "
-            f"{' and '.join(AFTER_TRAINING)}"
+            f"{' and '.join(_AFTER_TRAINING)}"
         )
 
 
-def _origin(source: runs.RunDirectory) -> dict[str, str]:
-    environment = source.environment()
-    return {
-        "run": source.root.name,
-        "command": environment["command"],
-        "commit": environment["commit"],
-    }
-
-
-def _origin_of(directory: runs.RunDirectory) -> str | None:
-    return directory.config().get(_ORIGIN, {}).get("run")
+def _check_group(
+    source: runs.RunDirectory, group: tuple[int, ...], seeds: Sequence[int]
+) -> None:
+    if not set(group) <= set(seeds):
+        raise ValueError(
+            f"{_named(group)} of {source.root} were trained together: ask for all of "
+            f"them (--config.seed={group[0]} --config.train.num_seeds={len(group)})"
+        )
+    unfinished = sorted(set(group) - set(source.finished_seeds()))
+    if unfinished:
+        raise ValueError(
+            f"--training_of={source.root} has not finished seed {unfinished[0]}: run "
+            "its command again first"
+        )
+    if not source.checkpoints(group).exists():
+        raise ValueError(
+            f"--training_of={source.root} has no {source.checkpoints(group)}, where "
+            f"{_named(group)} ended: leave it out"
+        )
 
 
 def take_over(
@@ -85,42 +113,15 @@ def take_over(
       seeds: those that the config asks for.
 
     Raises:
-      ValueError: this run was begun otherwise; seeds that were trained together are
-        asked for in part, or unfinished.
       LockedError: another process runs them here.
     """
-    if directory.is_run and _origin_of(directory) != source.root.name:
-        raise ValueError(
-            f"{directory.root} was begun without --training_of={source.root}: leave it "
-            "out, or begin anew with --overwrite"
-        )
-    groups = [group for group in source.groups() if set(group) & set(seeds)]
-    for group in groups:
-        _check(source, group, seeds)
-    more = {"dispatch": source.config()["dispatch"], _ORIGIN: _origin(source)}
-    finished = set(directory.finished_seeds())
-    for group in groups:
+    dispatch, finished = source.config()["dispatch"], set(directory.finished_seeds())
+    for group in _groups(source, seeds):
         if not finished & set(group) and not directory.checkpoints(group).exists():
-            directory.create({**document, **more})
+            directory.create({**document, "dispatch": dispatch})
             with directory.claim(group):
                 directory.copy_training(source, group)
             progress.say(f"{_named(group)}: trained in {source.root}")
-
-
-def _check(
-    source: runs.RunDirectory, group: tuple[int, ...], seeds: Sequence[int]
-) -> None:
-    if not set(group) <= set(seeds):
-        raise ValueError(
-            f"{_named(group)} of {source.root} were trained together: ask for all of "
-            f"them (--config.seed={group[0]} --config.train.num_seeds={len(group)})"
-        )
-    unfinished = sorted(set(group) - set(source.finished_seeds()))
-    if unfinished:
-        raise ValueError(
-            f"--training_of={source.root} has not finished seed {unfinished[0]}: run "
-            "its command again first"
-        )
 
 
 def _named(group: tuple[int, ...]) -> str:

@@ -92,7 +92,7 @@ def _missing_groups(
         export.check(setup, options.export)
     source = None
     if options.training_of is not None:
-        source = reuse.find(options.training_of, document, directory)
+        source = reuse.find(options.training_of, directory, document, setup.seeds)
     if options.overwrite:
         directory.remove()
     directory.check_config(document)

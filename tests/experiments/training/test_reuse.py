@@ -1,5 +1,6 @@
 """A run that takes its training from an earlier one, and what is refused."""
 
+import pathlib
 import shutil
 
 import pytest
@@ -32,7 +33,7 @@ def killed(monkeypatch):
 
     def run(call, *arguments):
         with monkeypatch.context() as patched:
-            patched.setattr(runs.pathlib.Path, "rename", die)
+            patched.setattr(pathlib.Path, "rename", die)
             with pytest.raises(KeyboardInterrupt):
                 call(*arguments)
 
@@ -55,10 +56,9 @@ def test_what_follows_the_training_is_as_if_it_had_been_made(
     assert "training takes" not in said and "is finished; --overwrite" in said
     assert directory.name == whole.name
     equal_runs(whole, directory)
-    equal_runs(directory, whole)
     assert before == sorted(path.stat().st_mtime_ns for path in finished.rglob("*"))
     assert run.wall_times()[0, 1] >= source.wall_times()[0, 1]
-    assert f"trained in</td><td>{finished.name}, commit" in run.report.read_text()
+    assert f"seed 1 trained in</td><td>{finished.name}, com" in run.report.read_text()
     assert [path.name for path in (directory / "checkpoints").glob(".*")] == []
 
 
@@ -118,16 +118,38 @@ def test_a_training_in_part_or_unfinished_is_refused(
     assert not (tmp_path / "x").exists()
 
 
-def test_a_run_with_trainings_of_its_own_is_kept_unless_overwritten(
+def test_a_training_without_its_seeds_or_checkpoints_is_refused(
+    run_main, finished, tmp_path, capsys
+):
+    arguments = (*SUBSPACE, f"--training_of={finished}", "--config.seed=7")
+    assert run_main(tmp_path / "x", *arguments) == 2
+    assert "has none of the seeds 7, 8: leave it out" in capsys.readouterr().err
+    source = tmp_path / finished.name
+    shutil.copytree(finished, source)
+    shutil.rmtree(source / "checkpoints" / "seeds_0-1")
+    assert run_main(tmp_path / "x", *SUBSPACE, f"--training_of={source}") == 2
+    assert "seeds_0-1, where seeds 0 to 1 ended" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_run_that_trained_by_itself_is_kept_unless_overwritten(
     run_main, finished, whole, killed, tmp_path, capsys
 ):
     directory = tmp_path / whole.name
     shutil.copytree(whole, directory)
     arguments = (tmp_path, *SUBSPACE, f"--training_of={finished}")
-    assert run_main(*arguments) == 2
-    assert "was begun without --training_of" in capsys.readouterr().err
-    assert runs.RunDirectory(directory).finished_seeds() == [0, 1]
-    killed(run_main, *arguments, "--overwrite")
+    assert run_main(*arguments) == 0
+    said = capsys.readouterr().out
+    assert "is finished; --overwrite" in said and "trained in" not in said
+    unfinished = tmp_path / finished.name
+    shutil.copytree(finished, unfinished)
+    (unfinished / "seed_0" / "results.json").unlink()
+    refused = (tmp_path, *SUBSPACE, f"--training_of={unfinished}", "--overwrite")
+    assert run_main(*refused) == 2
     run = runs.RunDirectory(directory)
-    assert run.finished_seeds() == []
-    assert run.config()["training_of"]["run"] == finished.name
+    assert run.finished_seeds() == [0, 1]
+    killed(run_main, *arguments, "--overwrite")
+    assert run.finished_seeds() == [] and run.seed(1).training_of.exists()
+    assert run_main(tmp_path, *SUBSPACE) == 0  # trains by itself after all
+    assert not run.seed(1).training_of.exists()
+    assert "trained in" not in run.report.read_text()
