@@ -37,6 +37,7 @@ from experiments.process import command_line  # noqa: E402
 from experiments.process.interruption import Interrupted  # noqa: E402
 from experiments.process.options import Options  # noqa: E402
 from experiments.process.progress import say  # noqa: E402
+from experiments.process.sweep import chosen_runs  # noqa: E402
 from experiments.transfer import study as transfer  # noqa: E402
 
 CONFIGS = ROOT / "configs"
@@ -142,12 +143,12 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     command_line.read_flags(values, config, rest)
     command = shlex.join(["python", "experiments/run.py", *argv[1:]])
     options = command_line.options(values, command)
-    sweep = _apply_sweep(path, config, _overridden(rest))
+    sweep = chosen_runs(path, config, _overridden(rest))
     for flag in ("export", "training_of"):
         if getattr(options, flag) is not None and len(sweep) > 1:
             raise flags.Error(
-                f"--{flag} is of one run, and {name} is a sweep of {len(sweep)}: give "
-                "--config a file of your own with one of them"
+                f"--{flag} is of one run, and {name} is a sweep of {len(sweep)}: "
+                "choose one by a field that it sets, --config.FIELD=VALUE"
             )
     return options, [(path.stem, run) for run in sweep]
 
@@ -182,33 +183,6 @@ def _overridden(words: Sequence[str]) -> list[str]:
     """The fields of the config that the command line sets."""
     names = (word.partition("=")[0].lstrip("-") for word in words if word[:1] == "-")
     return [n.removeprefix("config.") for n in names if n.startswith("config.")]
-
-
-def _apply_sweep(
-    path: pathlib.Path, config: ConfigDict, overridden: Sequence[str]
-) -> list[ConfigDict]:
-    """The config once for each override of its file's `sweep()`.
-
-    Raises:
-      Error: of the flags; the sweep itself sets a field of the command line, always.
-      ValueError: the sweep sets what the config has not.
-    """
-    overrides = configs.overrides(path)
-    for name in overridden:
-        if all(name in override for override in overrides):
-            raise flags.Error(
-                f"--config.{name} would have no effect: the sweep of {path.stem} sets "
-                "it in every run. Leave it out, or give --config a file of your own"
-            )
-    runs = []
-    for override in overrides:
-        copy = config.copy_and_resolve_references()
-        try:
-            copy.update_from_flattened_dict(override)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"the sweep of {path}: {error}") from error
-        runs.append(copy)
-    return runs
 
 
 if __name__ == "__main__":
