@@ -42,6 +42,9 @@ class Definition(NamedTuple):
     entries: Sequence[Entry]
 
 
+_TREATMENTS = ("snap", "freeze", "tied")  # of embedded weights
+
+
 def _table_1(label: str, config: str, *numbers: str, variant: str = "") -> Entry:
     methods = ("SGD", "Online CMD", "P-BFGS (equal)", "P-BFGS (long)")
     return Entry(label, config, variant, dict(zip(methods, numbers, strict=False)))
@@ -52,6 +55,15 @@ def _table_2(config: str, numbers: Mapping[str, Sequence[str]]) -> list[Entry]:
     return [
         Entry(label, config, place, dict(zip(methods, row, strict=False)))
         for place, (label, row) in enumerate(numbers.items())
+    ]
+
+
+def _embedded(
+    label: str, config: str, sweep: Sequence[str] = ("none", *_TREATMENTS)
+) -> list[Entry]:
+    return [
+        Entry(f"{label}: {treatment}", config, place)
+        for place, treatment in enumerate(sweep)
     ]
 
 
@@ -163,17 +175,15 @@ TABLES = {
         [Entry("MLP on digits", "digits"), Entry("MLP on MNIST", "mnist_mlp")],
     ),
     "embedded": Definition(
-        "Embedded CMD of MLPs, whose accuracies the paper does not give: "
-        "test accuracy of the last record, mean ± standard deviation (seeds); the "
-        "methods SGD and Embedded CMD are the trained network itself",
+        "Embedded CMD, whose accuracies the paper does not give: test accuracy of the "
+        "last record, mean ± standard deviation (seeds); the methods SGD and Embedded "
+        "CMD are the trained network itself",
         "embedded weights",
         [
-            Entry(f"{label}: {treatment}", config, place)
-            for label, config in (
-                ("MLP on digits", "digits_embedded"),
-                ("MLP on MNIST", "mnist_mlp_embedded"),
-            )
-            for place, treatment in enumerate(("none", "snap", "freeze", "tied"))
+            *_embedded("MLP on digits", "digits_embedded"),
+            *_embedded("MLP on MNIST", "mnist_mlp_embedded"),
+            Entry("LeNet-5 on CIFAR-10: none", "lenet5"),
+            *_embedded("LeNet-5 on CIFAR-10", "lenet5_embedded", _TREATMENTS),
         ],
     ),
     "subspace": Definition(

@@ -38,8 +38,7 @@ class Decomposition(NamedTuple):
       mean: the mean over the records, minus `origin`, float32.
       origin: the first record, float32.
       explained: R² of each weight, the explained share of its variance over the
-        records, float32, right to 16 bits; 0 for a weight that never moved and for no
-        other one.
+        records, float32; 0 for a weight that never moved and for no other one.
       references: the coordinate of each mode's reference. There may be fewer modes than
         asked for, with the method "hierarchical".
       reference_history: r, the references at each record.

@@ -15,8 +15,8 @@ from jaxtyping import Integer
 
 from cmd_jax import trees
 from cmd_jax.modes.histories import check_block, gather
-from cmd_jax.modes.least_squares import WeightFits, normalise, unpack
-from cmd_jax.modes.one_pass import Piece, on_cores, on_mesh
+from cmd_jax.modes.least_squares import WeightFits, normalise
+from cmd_jax.modes.one_pass import on_cores, on_mesh
 from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.types import PyTree
 
@@ -35,9 +35,9 @@ class Fit(NamedTuple):
       mean: the mean over the records, minus `origin`, float32.
       origin: the first record, float32.
       explained: R² of each weight, the explained share of its variance over the records
-        and the squared correlation with the reference: float32, right to 16 bits. It is
-        at least 1e-30 for a weight that moves; motions below 1e-19, whose squares
-        float32 does not hold, count as none.
+        and the squared correlation with the reference, float32. It is at least 1e-30
+        for a weight that moves; motions below 1e-19, whose squares float32 does not
+        hold, count as none.
     """
 
     labels: PyTree
@@ -88,7 +88,9 @@ def fit_references(
     leaves = modelled_leaves(trajectory.template, mask)
     columns = _Columns(trajectory, references, leaves)
     sweep = on_cores if mesh is None else functools.partial(on_mesh, mesh=mesh)
-    sweep(trajectory, leaves, columns.references, columns.write)
+    sweep(trajectory, leaves, columns.references, columns.piece)
+    columns.check()
+    columns.pin_references()
     return columns.as_fit(trajectory.template)
 
 
@@ -103,69 +105,50 @@ class _Columns:
         self, trajectory: AnyTrajectory, references: np.ndarray, leaves: Sequence[int]
     ):
         sizes = trees.leaf_sizes(trajectory.template)
-        # Written as a whole or never. Only of empty arrays NumPy makes large pages.
-        allocate = [
-            np.empty if leaf in leaves else np.zeros for leaf in range(len(sizes))
-        ]
         self.references = normalise(gather(trajectory, references))
         self._trajectory = trajectory
-        self._by_name = {
-            name: [
-                make(size, dtype) for make, size in zip(allocate, sizes, strict=True)
-            ]
-            for name, dtype in _COLUMN_DTYPES.items()
-        }
+        self._leaves = [
+            _no_fits(int(size), modelled=leaf in leaves)
+            for leaf, size in enumerate(sizes)
+        ]
         self._leaf, self._offset = trees.locate(references, sizes)
 
-    def write(self, piece: Piece) -> None:
-        """Writes the fits of a piece."""
-        columns = {
-            name: leaves[piece.leaf][piece.start : piece.stop]
-            for name, leaves in self._by_name.items()
-        }
-        names = WeightFits._fields
-        unpack(piece.packed, WeightFits(**{name: columns[name] for name in names}))
-        columns["origin"][:] = piece.origin
-        self._write_intercept(columns)
-        if not np.isfinite(columns["explained"].sum()):
-            check_block(self._trajectory, piece.leaf, piece.start, piece.stop)
-        self._pin_references(piece, columns)
+    def piece(self, leaf: int, start: int, stop: int) -> WeightFits:
+        """Views of the fits of some weights of a leaf."""
+        return WeightFits(*(column[start:stop] for column in self._leaves[leaf]))
 
-    def _write_intercept(self, columns: dict[str, np.ndarray]) -> None:
-        """Intercept = origin + (mean - slope * mean of the reference), in place."""
-        out = columns["intercept"]
-        np.take(self.references.mean, columns["labels"], out=out, mode="clip")
-        np.multiply(columns["slope"], out, out=out)
-        np.subtract(columns["mean"], out, out=out)
-        np.add(columns["origin"], out, out=out)
+    def check(self) -> None:
+        """Raises the ValueError of the first weight whose sums are not finite."""
+        for leaf, fits in enumerate(self._leaves):
+            explained = np.asarray(fits.explained)
+            if not np.isfinite(explained.sum()):
+                weight = int(np.flatnonzero(~np.isfinite(explained))[0])
+                check_block(self._trajectory, leaf, weight, weight + 1)
 
-    def _pin_references(self, piece: Piece, columns: dict[str, np.ndarray]) -> None:
-        """Gives the references in a piece their own mode, slope 1 and intercept 0."""
-        inside = (self._leaf == piece.leaf) & (np.asarray(self.references.norm) > 0)
-        inside &= (piece.start <= self._offset) & (self._offset < piece.stop)
-        modes = np.flatnonzero(inside)
-        weights = self._offset[modes] - piece.start
-        columns["labels"][weights] = modes
-        columns["slope"][weights] = 1
-        columns["intercept"][weights] = 0
+    def pin_references(self) -> None:
+        """Gives the references that move their own mode, slope 1 and intercept 0."""
+        for mode in np.flatnonzero(self.references.norm):
+            weight = self._offset[mode]
+            fits = self._leaves[self._leaf[mode]]
+            fits.labels[weight], fits.slope[weight], fits.intercept[weight] = mode, 1, 0
 
     def as_fit(self, template: PyTree) -> Fit:
         """The columns in the structure of the parameters."""
         leaves, structure = jax.tree.flatten(template)
         shaped = {
             name: structure.unflatten(
-                [x.reshape(leaf.shape) for x, leaf in zip(column, leaves, strict=True)]
+                [
+                    getattr(fits, name).reshape(leaf.shape)
+                    for fits, leaf in zip(self._leaves, leaves, strict=True)
+                ]
             )
-            for name, column in self._by_name.items()
+            for name in WeightFits._fields
         }
         return Fit(**shaped)
 
 
-_COLUMN_DTYPES = {
-    "labels": np.uint8,
-    "slope": np.float32,
-    "intercept": np.float32,
-    "mean": np.float32,
-    "origin": np.float32,
-    "explained": np.float32,
-}
+def _no_fits(size: int, *, modelled: bool) -> WeightFits:
+    """Zeros, or memory where all will be written: NumPy gives that large pages."""
+    make = np.empty if modelled else np.zeros
+    floats = (make(size, np.float32) for _ in WeightFits._fields[1:])
+    return WeightFits(make(size, np.uint8), *floats)

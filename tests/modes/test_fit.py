@@ -27,17 +27,16 @@ def ravel(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
-@pytest.mark.parametrize("written_out", [True, False])
-@pytest.mark.parametrize("num_records", [3, 21])
+@pytest.mark.parametrize("devices", [0, 1])
+@pytest.mark.parametrize("num_records", [3, 9, 20, 22])
 @pytest.mark.parametrize("size", [1.0, 1e4])
 def test_agrees_with_float64_least_squares(
-    make_walks, as_tree, num_records, size, written_out, monkeypatch
+    make_walks, as_tree, num_records, size, devices
 ):
-    if written_out:
-        monkeypatch.setattr(one_pass, "_LEAST_WRITTEN_OUT", 0)
     history = make_walks(num_records, 5001, size=size)
     references = np.arange(0, 5000, 600)
-    fit = fit_references(as_tree(history), references)
+    mesh = sharding.make_mesh(devices) if devices else None
+    fit = fit_references(as_tree(history), references, mesh=mesh)
     labels, slope, intercept, r_squared = brute_force(history, references)
     agree = ravel(fit.labels) == labels
     assert agree.mean() > 0.999
@@ -135,22 +134,42 @@ def test_permuting_the_weights_permutes_the_fit(make_walks, as_tree):
         )
 
 
-def test_the_three_ways_to_multiply_agree(make_walks, monkeypatch):
+def test_the_host_and_a_mesh_agree(make_walks):
     trajectory = Trajectory(make_walks(9, 9000, size=1e3), np.arange(9))
     references = np.array([1, 4000, 8000])
     over_mesh = fit_references(trajectory, references, mesh=sharding.make_mesh(1))
-    monkeypatch.setattr(one_pass, "_BLAS_STEP", 1000)
-    by_blas = fit_references(trajectory, references)
-    monkeypatch.setattr(one_pass, "_LEAST_WRITTEN_OUT", 0)
-    written_out = fit_references(trajectory, references)
-    for other in (over_mesh, by_blas):
-        assert (other.labels == written_out.labels).mean() > 0.999
-        same = other.labels == written_out.labels
-        for name in ("slope", "mean", "explained"):
-            found, expected = getattr(other, name), getattr(written_out, name)
-            np.testing.assert_allclose(
-                found[same], expected[same], rtol=3e-5, atol=1e-4
-            )
+    on_host = fit_references(trajectory, references)
+    same = over_mesh.labels == on_host.labels
+    assert same.mean() > 0.999
+    for name in ("slope", "mean", "origin", "explained"):
+        found, expected = getattr(over_mesh, name), getattr(on_host, name)
+        np.testing.assert_allclose(found[same], expected[same], rtol=3e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "lay_out",
+    [
+        lambda h: np.pad(h, ((0, 0), (0, 55)))[:, : h.shape[1]],
+        np.asfortranarray,
+        lambda h: np.ascontiguousarray(h[::-1])[::-1],
+        lambda h: np.repeat(h, 2, axis=0)[::2],
+    ],
+)
+def test_the_memory_layout_does_not_matter(make_walks, lay_out):
+    history = make_walks(9, 3017)
+    expected = fit_references(Trajectory(history, np.arange(9)), np.array([1, 3000]))
+    laid_out = Trajectory(lay_out(history), np.arange(9))
+    found = fit_references(laid_out, np.array([1, 3000]))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_one_record_many_times_moves_nothing():
+    record = blocks.aligned((2048,))
+    record[:] = np.arange(2048)
+    history = np.broadcast_to(record, (5, 2048))
+    fit = fit_references(Trajectory(history, np.arange(5)), np.array([3]))
+    assert not fit.explained.any() and not fit.slope.any()
+    np.testing.assert_array_equal(fit.intercept, history[0])
 
 
 def test_block_size_does_not_matter(make_walks, monkeypatch):
@@ -158,7 +177,7 @@ def test_block_size_does_not_matter(make_walks, monkeypatch):
     references = np.array([1, 8000])
     one = fit_references(trajectory, references)
     monkeypatch.setattr(blocks, "NARROW", 256)
-    monkeypatch.setattr(one_pass, "_BLAS_WIDTH", 1024)
+    monkeypatch.setattr(one_pass, "_WIDTH", 1024)
     other = fit_references(trajectory, references)
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_allclose(one.slope, other.slope, rtol=1e-5)
