@@ -19,16 +19,7 @@ from cmd_jax import config as configs
 
 def get_config(argument: str | None = None) -> ConfigDict:
     """The config `lenet5` with its argument, and the block `subspace`."""
-    config = configs.load(pathlib.Path(__file__).with_name("lenet5.py"), argument)
-    is_smoke = config.train.total_epochs < 150
-    config.subspace = configs.subspace(
-        methods=("p_bfgs_long", "p_bfgs_equal"),
-        long_records=3 if is_smoke else 80,
-        batch_size=16 if is_smoke else 1024,
+    row = pathlib.Path(__file__).with_name("lenet5.py")
+    return configs.table_1_subspaces(
+        row, argument, p_bfgs_long="76.44 ± 0.37", p_bfgs_equal="74.67 ± 0.35"
     )
-    if is_smoke:
-        config.subspace.equal_records = 2
-    config.paper = ConfigDict(
-        {"P-BFGS (equal)": "74.67 ± 0.35", "P-BFGS (long)": "76.44 ± 0.37"}
-    )
-    return config

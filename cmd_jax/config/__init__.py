@@ -13,7 +13,7 @@ from cmd_jax.config.blocks import (
     subspace,
 )
 from cmd_jax.config.identity import differences, digest, to_dict
-from cmd_jax.config.image_blocks import shrink_row, table_1_row
+from cmd_jax.config.image_blocks import shrink_row, table_1_row, table_1_subspaces
 from cmd_jax.config.least_action_blocks import (
     least_action,
     least_action_budget,
@@ -44,5 +44,6 @@ __all__ = [
     "shrink_row",
     "subspace",
     "table_1_row",
+    "table_1_subspaces",
     "to_dict",
 ]

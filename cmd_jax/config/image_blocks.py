@@ -4,9 +4,14 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 2024 (arXiv 2312.13247), Table 1.
 """
 
+import pathlib
+
 from ml_collections import ConfigDict
 
-from cmd_jax.config.blocks import defaults, estimators, modes
+from cmd_jax.config.blocks import defaults, estimators, modes, subspace
+from cmd_jax.config.loading import load
+
+_P_BFGS = {"p_bfgs_equal": "P-BFGS (equal)", "p_bfgs_long": "P-BFGS (long)"}
 
 
 def table_1_row(*, learning_rate: float, total_epochs: int) -> ConfigDict:
@@ -32,6 +37,32 @@ def table_1_row(*, learning_rate: float, total_epochs: int) -> ConfigDict:
     config.eval.every_epochs = 5
     config.modes = modes()
     config.estimators = estimators()
+    return config
+
+
+def table_1_subspaces(
+    path: str | pathlib.Path, argument: str | None, **paper: str
+) -> ConfigDict:
+    """A row of Table 1 with P-BFGS after its training.
+
+    Args:
+      path: the row's config file.
+      argument: what the row's `get_config` takes.
+      **paper: the paper's test accuracies of the methods `p_bfgs_equal`, from the
+        records of 20 epochs, and `p_bfgs_long`, from those of 80. Which it has are run.
+
+    Example:
+      >>> from cmd_jax import config
+      >>> path = "configs/lenet5.py"
+      >>> row = config.table_1_subspaces(path, "smoke", p_bfgs_long="76.44 ± 0.37")
+      >>> row.subspace.methods, row.paper.to_dict()
+      (('p_bfgs_long',), {'P-BFGS (long)': '76.44 ± 0.37'})
+    """
+    config = load(path, argument)
+    config.subspace = subspace(methods=tuple(paper), long_records=80, batch_size=1024)
+    config.paper = ConfigDict({_P_BFGS[name]: text for name, text in paper.items()})
+    if config.data.name == "synthetic":
+        config.subspace.update(long_records=3, equal_records=2, batch_size=16)
     return config
 
 

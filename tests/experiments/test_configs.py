@@ -9,15 +9,19 @@ import pytest
 
 from cmd_jax import config as configs
 from cmd_jax import data, models, runs, trees
+from cmd_jax.report import METHODS
 from experiments.configured.estimators import NAMES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 
 LONG = (  # many layers, or many programs
     "googlenet",
+    "googlenet_subspace",
     "lenet5_subspace",
     "mnist_mlp_subspace",
     "pre_resnet",
+    "pre_resnet_subspace",
+    "resnet18_subspace",
     "tiny_shakespeare",
     "transfer_cifar10_cifar100",
     "transfer_cifar10_conv8",
@@ -25,7 +29,9 @@ LONG = (  # many layers, or many programs
     "transfer_imagenet_cars",
     "transfer_imagenet_cub",
     "vit_b16",
+    "vit_b16_subspace",
     "wide_resnet",
+    "wide_resnet_subspace",
 )
 
 # A sweep is several runs, of a config that runs on its own too.
@@ -106,6 +112,21 @@ def _template(name, shape):
 )
 def test_has_the_papers_size(name, size):
     assert trees.count(_template(name, (32, 32, 3))) == size
+
+
+@pytest.mark.parametrize("argument", ["", "smoke"])
+@pytest.mark.parametrize(
+    "row", ["googlenet", "lenet5", "pre_resnet", "resnet18", "vit_b16", "wide_resnet"]
+)
+def test_p_bfgs_goes_on_from_the_training_of_its_row(row, argument):
+    trained = configs.load(FOLDER / f"{row}.py", argument).to_dict()
+    config = configs.load(FOLDER / f"{row}_subspace.py", argument).to_dict()
+    methods = [METHODS[name] for name in config["subspace"]["methods"]]
+    assert sorted(config["paper"]) == sorted(methods)
+    for document in (trained, config):
+        document.pop("subspace", None)
+        document.pop("paper")
+    assert config == trained
 
 
 def test_the_four_optimizers_stand_beside_the_papers_numbers():
