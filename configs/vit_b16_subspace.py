@@ -4,9 +4,11 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 2312.13247), Table 1: P-BFGS (equal), with the records of 20 epochs, 95.05 +- 0.69 %
 test accuracy; P-BFGS (long) is not in the table. The method is that of Li et al., Low
 Dimensional Trajectory Hypothesis is True (TPAMI 2022).
-Command: python experiments/run.py --config vit_b16_subspace --training_of RUN
-RUN is a finished run of `vit_b16`; without it the network is trained first.
-Hardware: a GPU, and `:remat` for batches of 1024. Not run in full.
+Command: python experiments/run.py --config vit_b16_subspace:remat
+  --config.branch.weights=vit_b_16.safetensors --training_of RUN
+RUN is a finished run of `vit_b16:remat`, as batches of 1024 images take much memory;
+without it the network is trained first.
+Hardware: a GPU. Not run in full.
 """
 
 import pathlib

@@ -14,6 +14,7 @@ loss that is not finite, a full disk); 2 the input was refused, nothing was writ
 import contextlib
 import os
 import pathlib
+import re
 import shlex
 import sys
 import traceback
@@ -37,7 +38,7 @@ from experiments.process import command_line  # noqa: E402
 from experiments.process.interruption import Interrupted  # noqa: E402
 from experiments.process.options import Options  # noqa: E402
 from experiments.process.progress import say  # noqa: E402
-from experiments.process.sweep import chosen_runs  # noqa: E402
+from experiments.process.sweep import chosen_runs, swept_fields  # noqa: E402
 from experiments.transfer import study as transfer  # noqa: E402
 
 CONFIGS = ROOT / "configs"
@@ -143,12 +144,12 @@ def parse(argv: Sequence[str]) -> tuple[Options | None, list[tuple[str, ConfigDi
     command_line.read_flags(values, config, rest)
     command = shlex.join(["python", "experiments/run.py", *argv[1:]])
     options = command_line.options(values, command)
-    sweep = chosen_runs(path, config, _overridden(rest))
+    sweep = chosen_runs(path, argument, config, _overridden(rest))
     for flag in ("export", "training_of"):
         if getattr(options, flag) is not None and len(sweep) > 1:
             raise flags.Error(
                 f"--{flag} is of one run, and {name} is a sweep of {len(sweep)}: "
-                "choose one by a field that it sets, --config.FIELD=VALUE"
+                f"choose one by --config.{' and --config.'.join(swept_fields(path))}"
             )
     return options, [(path.stem, run) for run in sweep]
 
@@ -181,8 +182,8 @@ def _known_configs() -> str:
 
 def _overridden(words: Sequence[str]) -> list[str]:
     """The fields of the config that the command line sets."""
-    names = (word.partition("=")[0].lstrip("-") for word in words if word[:1] == "-")
-    return [n.removeprefix("config.") for n in names if n.startswith("config.")]
+    found = (re.fullmatch(r"--?(?:no)?config\.([^=]+)(?:=.*)?", w) for w in words)
+    return [match[1] for match in found if match]
 
 
 if __name__ == "__main__":

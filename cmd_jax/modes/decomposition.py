@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float32, Float64, Int64
 
 from cmd_jax import trees
-from cmd_jax.modes.fit import fit_references
+from cmd_jax.modes.fit import MAX_MODES, fit_references
 from cmd_jax.modes.histories import gather
 from cmd_jax.modes.references import METHODS, draw_sample, find_references
 from cmd_jax.modes.statistics import Statistics, summarise
@@ -20,7 +20,6 @@ from cmd_jax.spelling import did_you_mean
 from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.types import Key, PyTree
 
-_MAX_MODES = 255  # labels are uint8
 _MAX_RESTARTS = 10_000
 
 
@@ -38,7 +37,7 @@ class Decomposition(NamedTuple):
       mean: the mean over the records, minus `origin`, float32.
       origin: the first record, float32.
       explained: R² of each weight, the explained share of its variance over the
-        records, float32; 0 for a weight that never moved and for no other one.
+        records, float32; 0 for a weight that never moved (by 1e-19 or more) alone.
       references: the coordinate of each mode's reference. There may be fewer modes than
         asked for, with the method "hierarchical".
       reference_history: r, the references at each record.
@@ -225,11 +224,11 @@ def check_sizes(
             f"num_samples is {num_samples}; allowed are 1 to {num_weights}, the "
             "weights that are modelled"
         )
-    most = min(num_samples, _MAX_MODES)
+    most = min(num_samples, MAX_MODES)
     if not 1 <= num_modes <= most:
         raise ValueError(
             f"num_modes is {num_modes}; allowed are 1 to {most} (num_samples is "
-            f"{num_samples}, and there are at most {_MAX_MODES} modes)"
+            f"{num_samples}, and there are at most {MAX_MODES} modes)"
         )
     if not 1 <= num_restarts <= _MAX_RESTARTS:
         raise ValueError(

@@ -14,11 +14,13 @@ from jax.sharding import Mesh
 from jaxtyping import Integer
 
 from cmd_jax import trees
-from cmd_jax.modes.histories import check_block, gather
+from cmd_jax.modes.histories import gather
 from cmd_jax.modes.least_squares import WeightFits, normalise
 from cmd_jax.modes.one_pass import on_cores, on_mesh
 from cmd_jax.trajectory.blocks import AnyTrajectory, modelled_leaves
 from cmd_jax.types import PyTree
+
+MAX_MODES = 255  # labels are uint8
 
 
 class Fit(NamedTuple):
@@ -73,7 +75,8 @@ def fit_references(
       The fit of every weight in the modelled leaves of floating point.
 
     Raises:
-      ValueError: a history is not finite; the message names the leaf and the record.
+      ValueError: there are no references, or too many; a history is not finite: the
+        message names the leaf and the record.
 
     Example:
       >>> import numpy as np
@@ -85,11 +88,12 @@ def fit_references(
       >>> fit.slope.round(3).tolist(), fit.intercept.round(3).tolist()
       ([1.0, -2.0], [0.0, 5.0])
     """
+    if not 1 <= len(references) <= MAX_MODES:
+        raise ValueError(f"{len(references)} references; there can be 1 to {MAX_MODES}")
     leaves = modelled_leaves(trajectory.template, mask)
     columns = _Columns(trajectory, references, leaves)
     sweep = on_cores if mesh is None else functools.partial(on_mesh, mesh=mesh)
     sweep(trajectory, leaves, columns.references, columns.piece)
-    columns.check()
     columns.pin_references()
     return columns.as_fit(trajectory.template)
 
@@ -106,9 +110,9 @@ class _Columns:
     ):
         sizes = trees.leaf_sizes(trajectory.template)
         self.references = normalise(gather(trajectory, references))
-        self._trajectory = trajectory
+        self._modelled = frozenset(leaves)
         self._leaves = [
-            _no_fits(int(size), modelled=leaf in leaves)
+            _no_fits(int(size), modelled=leaf in self._modelled)
             for leaf, size in enumerate(sizes)
         ]
         self._leaf, self._offset = trees.locate(references, sizes)
@@ -117,20 +121,15 @@ class _Columns:
         """Views of the fits of some weights of a leaf."""
         return WeightFits(*(column[start:stop] for column in self._leaves[leaf]))
 
-    def check(self) -> None:
-        """Raises the ValueError of the first weight whose sums are not finite."""
-        for leaf, fits in enumerate(self._leaves):
-            explained = np.asarray(fits.explained)
-            if not np.isfinite(explained.sum()):
-                weight = int(np.flatnonzero(~np.isfinite(explained))[0])
-                check_block(self._trajectory, leaf, weight, weight + 1)
-
     def pin_references(self) -> None:
         """Gives the references that move their own mode, slope 1 and intercept 0."""
         for mode in np.flatnonzero(self.references.norm):
-            weight = self._offset[mode]
-            fits = self._leaves[self._leaf[mode]]
-            fits.labels[weight], fits.slope[weight], fits.intercept[weight] = mode, 1, 0
+            leaf, weight = self._leaf[mode], self._offset[mode]
+            if leaf in self._modelled:
+                fits = self._leaves[leaf]
+                fits.labels[weight] = mode
+                fits.slope[weight] = 1
+                fits.intercept[weight] = 0
 
     def as_fit(self, template: PyTree) -> Fit:
         """The columns in the structure of the parameters."""

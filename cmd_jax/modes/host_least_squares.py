@@ -45,7 +45,8 @@ def fit_on_host(
       references: from `least_squares.normalise`.
       fits: where to write.
     """
-    _fit_tiles(_rows_in_full(history), references, fits)
+    # A constant of another file, were it compiled in, would outlive its change there.
+    _fit_tiles(_rows_in_full(history), references, UNCORRELATED, fits)
 
 
 def _rows_in_full(history: np.ndarray) -> np.ndarray:
@@ -55,14 +56,14 @@ def _rows_in_full(history: np.ndarray) -> np.ndarray:
     """
     (num_records, width), size = history.shape, history.itemsize
     if history.strides[0] < width * size:  # one record many times
-        return np.ascontiguousarray(history)
+        history = np.ascontiguousarray(history)
     shape = (num_records, history.strides[0] // size)
     return np.lib.stride_tricks.as_strided(history, shape, writeable=False)
 
 
 @_compiled
 @no_type_check
-def _fit_tiles(history, references, fits):
+def _fit_tiles(history, references, uncorrelated, fits):
     num_records, num_rows = len(history), len(references.rows)
     factors = np.zeros((num_rows, num_records + _STEP), np.float32)
     factors[:, 1:num_records] = references.rows
@@ -85,7 +86,8 @@ def _fit_tiles(history, references, fits):
         fits.mean[start:stop] = sums[-1, : stop - start]
         fits.origin[start:stop] = history[0, start:stop]
         _write_lines(strongest, labels, references, start, stop, fits)
-        _write_explained(strongest, squares, num_records, start, stop, fits)
+        count = np.float32(num_records)
+        _write_explained(strongest, squares, count, uncorrelated, start, stop, fits)
 
 
 @_compiled
@@ -163,14 +165,14 @@ def _write_lines(strongest, labels, references, start, stop, fits):
 
 @_compiled
 @no_type_check
-def _write_explained(strongest, squares, num_records, start, stop, fits):
+def _write_explained(strongest, squares, num_records, least, start, stop, fits):
     """R², as `least_squares` has it."""
     mean, explained = fits.mean[start:stop], fits.explained[start:stop]
     for weight in range(len(mean)):
         part = strongest[weight] * strongest[weight]
-        rest = squares[weight] - np.float32(num_records) * mean[weight] * mean[weight]
+        rest = squares[weight] - num_records * mean[weight] * mean[weight]
         energy = rest if rest > part else part
         r_squared = part / energy
-        r_squared = r_squared if r_squared > UNCORRELATED else UNCORRELATED
+        r_squared = r_squared if r_squared > least else least
         r_squared = r_squared if squares[weight] > 0 else np.float32(0)
         explained[weight] = r_squared if abs(rest) < _INFINITY else _NAN

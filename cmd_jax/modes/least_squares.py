@@ -53,8 +53,8 @@ class WeightFits(NamedTuple):
       intercept: b.
       mean: the mean over the records, minus the first record.
       origin: the first record.
-      explained: R²; 0 for a weight that never moved and for no other one, NaN where the
-        squares are not finite.
+      explained: R²; 0 for a weight whose squares are 0 and for no other one, NaN where
+        they are not finite.
     """
 
     labels: UInt8[ArrayLike, " weights"]
@@ -73,7 +73,7 @@ def normalise(history: Float32[np.ndarray, "records modes"]) -> References:
     directions = (exact - mean) / np.where(norm > 0, norm, 1)
     uniform = np.full((1, len(exact)), 1 / len(exact))
     rows = np.concatenate([directions.T, uniform])[:, 1:]
-    return References(*(x.astype(np.float32) for x in (rows, norm, mean)))
+    return References(*(x.astype(np.float32, order="C") for x in (rows, norm, mean)))
 
 
 @jax.jit

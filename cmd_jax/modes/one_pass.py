@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float32
 
 from cmd_jax import host, sharding, trees
+from cmd_jax.modes.histories import check_block
 from cmd_jax.modes.host_least_squares import fit_on_host
 from cmd_jax.modes.least_squares import References, WeightFits, fit_motion
 from cmd_jax.trajectory import StoredTrajectory
@@ -39,6 +40,9 @@ def on_cores(
       leaves: numbers of the leaves to fit, which are of floating point.
       references: from `least_squares.normalise`.
       piece: called from several threads at a time.
+
+    Raises:
+      ValueError: a history is not finite; the message names the leaf and the record.
     """
     on_cpu = jax.default_backend() == "cpu"
     on_device = references if on_cpu else jax.device_put(references)
@@ -49,6 +53,7 @@ def on_cores(
             fit_on_host(block.history, references, fits)
         else:
             _write(host.fetch(fit_motion(block.history, on_device)), fits)
+        _check(trajectory, block[:3], fits)
 
     map_blocks(trajectory, leaves, work, width=_WIDTH if on_cpu else _DEVICE_WIDTH)
 
@@ -75,13 +80,23 @@ def on_mesh(
             stop = min(start + width, int(sizes[leaf]))
             history = _spread(trajectory, (leaf, start, stop), width, mesh)
             found = host.fetch(fit_motion(history, on_devices))
-            _write(found, piece(leaf, start, stop))
+            fits = piece(leaf, start, stop)
+            _write(found, fits)
+            _check(trajectory, (leaf, start, stop), fits)
 
 
 def _write(found: WeightFits, fits: WeightFits) -> None:
     """Writes the fits of the first weights, as many as there is place for."""
     for values, place in zip(found, fits, strict=True):
         place[:] = values[: len(place)]
+
+
+def _check(
+    trajectory: AnyTrajectory, part: tuple[int, int, int], fits: WeightFits
+) -> None:
+    """Raises the ValueError of weights whose sums are not finite."""
+    if not np.isfinite(np.sum(fits.explained)):
+        check_block(trajectory, *part)
 
 
 def _spread(

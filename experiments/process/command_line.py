@@ -64,7 +64,7 @@ def read_flags(
             "config", config, sys_argv=words, flag_values=values
         )
         unexpected = values(words)[1:]
-    except (AttributeError, KeyError) as error:  # of ml_collections: an unknown field
+    except (AttributeError, IndexError, KeyError) as error:  # an unknown field
         hint = str(error.args[0])
         for written, meant in (("\\n", " "), ("\n", " "), ("\\'", "")):
             hint = hint.replace(written, meant)

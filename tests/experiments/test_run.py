@@ -248,33 +248,6 @@ def test_a_sweep_runs_its_overrides_in_order(run_main, tmp_path, repository):
     assert rates == [0.1, 0.2]
 
 
-def test_the_command_line_chooses_runs_of_a_sweep(run_main, tmp_path, capsys):
-    arguments = ("--config", "digits_embedded:smoke", "--config.train.num_seeds=1")
-    assert run_main(tmp_path, *arguments, "--config.embedding.treatment=tied") == 0
-    (document,) = tmp_path.glob("digits_embedded-*/config.json")
-    assert json.loads(document.read_text())["config"]["embedding"]["treatment"] == (
-        "tied"
-    )
-    capsys.readouterr()
-    for given in (
-        ["--config.embedding.treatment=tie"],
-        ["--config.seed=7", "--config.embedding.treatment", "froze"],
-    ):
-        assert run_main(tmp_path / "runs", *arguments, *given) == 2
-        text = capsys.readouterr().err
-        assert "treatment chooses one of 'none', 'snap', 'freeze', 'tied'" in text
-        assert not (tmp_path / "runs").exists()
-
-
-def test_a_choice_of_a_sweep_that_no_run_makes_is_refused(run_main, tmp_path, capsys):
-    arguments = ("--config", "digits_optimizers:smoke", "--dry_run")
-    assert run_main(tmp_path, *arguments, "--config.optimizer.learning_rate=0.01") == 0
-    assert capsys.readouterr().out.count("directory  ") == 2
-    both = ("--config.optimizer.learning_rate=0.01", "--config.optimizer.momentum=0.0")
-    assert run_main(tmp_path, *arguments, *both) == 2
-    assert "are not set together" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     "options",
     [
