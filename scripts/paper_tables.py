@@ -49,7 +49,8 @@ def _table_1(
     label: str, config: str, sgd: str, cmd: str, *p_bfgs: str, variant: str = ""
 ) -> list[Entry]:
     """The line of a network, and that of the run that goes on in subspaces."""
-    subspaces = dict(zip(("P-BFGS (equal)", "P-BFGS (long)"), p_bfgs, strict=False))
+    methods: Sequence[str] = ("P-BFGS (equal)", "P-BFGS (long)")
+    subspaces = dict(zip(methods, p_bfgs, strict=False))
     return [
         Entry(label, config, variant, {"SGD": sgd, "Online CMD": cmd}),
         Entry(f"{label}, subspaces too", f"{config}_subspace", variant, subspaces),
