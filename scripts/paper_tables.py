@@ -49,7 +49,7 @@ def _table_1(
     label: str, config: str, sgd: str, cmd: str, *p_bfgs: str, variant: str = ""
 ) -> list[Entry]:
     """The line of a network, and that of the run that goes on in subspaces."""
-    methods: Sequence[str] = ("P-BFGS (equal)", "P-BFGS (long)")
+    methods = ["P-BFGS (equal)", "P-BFGS (long)"]
     subspaces = dict(zip(methods, p_bfgs, strict=False))
     return [
         Entry(label, config, variant, {"SGD": sgd, "Online CMD": cmd}),
