@@ -4,10 +4,11 @@ Paper: Brokman et al., Enhancing Neural Training via a Correlated Dynamics Model
 (arXiv 2312.13247), Table 1: P-BFGS (equal), with the records of 20 epochs, 74.67 +-
 0.35, P-BFGS (long), with those of 80, 76.44 +- 0.37 % test accuracy. The method is that
 of Li et al., Low Dimensional Trajectory Hypothesis is True (TPAMI 2022).
-Command: python experiments/run.py --config lenet5_subspace
-Hardware: one CPU core, a seed: 70 minutes of training, or none with `--training_of` a
-run of `lenet5`; about 55 of P-BFGS (long); (equal), not yet run to its end, has twice
-as many steps (scripts/prepare_data cifar10 first).
+Command: python experiments/run.py --config lenet5_subspace --training_of RUN
+RUN is a finished run of `lenet5`; without it the network is trained first.
+Hardware: one CPU core, a seed: 55 minutes of P-BFGS (long) and 95 of (equal), beside 70
+of a training that is made here (scripts/prepare_data cifar10 first).
+Found, one seed: P-BFGS (equal) 75.34, (long) 77.58; Adam 75.49, Online CMD 76.35 %.
 """
 
 import pathlib
