@@ -147,10 +147,17 @@ def test_a_multiplier_at_its_maximum_is_said(run_study, tmp_path, capsys):
 def test_refuses_before_anything_is_written(
     field, value, message, run_main, tmp_path, capsys
 ):
-    arguments = ("--config", "least_action_circles:smoke", f"--config.{field}={value}")
-    assert run_main(tmp_path, *arguments) == 2
+    path = FOLDER / "least_action_circles.py"
+    alone = tmp_path / "alone.py"  # without the sweep, which allows its own values only
+    alone.write_text(
+        "from cmd_jax import config\n\n\n"
+        "def get_config(argument):\n"
+        f"    return config.load({str(path)!r}, argument)\n"
+    )
+    arguments = ("--config", f"{alone}:smoke", f"--config.{field}={value}")
+    assert run_main(tmp_path / "runs", *arguments) == 2
     assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_refuses_a_network_without_a_flow_and_an_unknown_variant(tmp_path):
