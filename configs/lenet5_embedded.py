@@ -24,6 +24,8 @@ def get_config(argument: str | None = None) -> ConfigDict:
     is_smoke = config.train.total_epochs < 150
     config.paper = ConfigDict()
     config.embedding = configs.embedding(every_records=2 if is_smoke else 10)
+    if is_smoke:
+        config.train.total_epochs = 8
     return config
 
 
