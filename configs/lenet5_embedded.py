@@ -7,8 +7,8 @@ embedded from epoch 121 on. Three runs, the treatments; `lenet5` trains all weig
 Command: python experiments/run.py --config lenet5_embedded
 Hardware: one CPU core, 70 minutes or more a seed and run (scripts/prepare_data cifar10
 first).
-Found, one seed: by snap 75.0 % at epoch 120 of 150, 70.6 at the end; tied 77.9 and 78.3;
-all weights trained 74.9 and 75.5.
+Found, one seed: by snap 75.0 % at epoch 120 of 150, 70.6 at its end; tied 77.9, 78.3;
+all weights trained 74.9, 75.5.
 """
 
 import pathlib
