@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from collecting import REFUSED, read_runs, sweep_variant, without_start
-from paper_tables import TABLES, Definition, Entry
+from paper_tables import TABLES
+from table_entries import Definition, Entry
 
 from cmd_jax import files
 from cmd_jax.report import (

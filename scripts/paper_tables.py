@@ -13,34 +13,8 @@ References:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-
-class Entry(NamedTuple):
-    """A line of a table.
-
-    Attributes:
-      label: the network or the optimizer.
-      config: whose runs fill it.
-      variant: of that config, as in its CSV, but for the run that it starts from if all
-        runs of that config do; or the place in the config's `sweep()`.
-        "*" at its end stands for any other end.
-      paper: the paper's numbers by method.
-    """
-
-    label: str
-    config: str
-    variant: str | int = ""
-    paper: Mapping[str, str] = {}
-
-
-class Definition(NamedTuple):
-    """A table: its caption, what its lines are, and the lines."""
-
-    caption: str
-    kind: str
-    entries: Sequence[Entry]
-
+from table_entries import Definition, Entry
 
 _TREATMENTS = ("snap", "freeze", "tied")  # of embedded weights
 
@@ -62,15 +36,6 @@ def _table_2(config: str, numbers: Mapping[str, Sequence[str]]) -> list[Entry]:
     return [
         Entry(label, config, place, dict(zip(methods, row, strict=False)))
         for place, (label, row) in enumerate(numbers.items())
-    ]
-
-
-def _embedded(
-    label: str, config: str, sweep: Sequence[str] = ("none", *_TREATMENTS)
-) -> list[Entry]:
-    return [
-        Entry(f"{label}: {treatment}", config, place)
-        for place, treatment in enumerate(sweep)
     ]
 
 
@@ -188,10 +153,10 @@ TABLES = {
         "CMD are the trained network itself",
         "embedded weights",
         [
-            *_embedded("MLP on digits", "digits_embedded"),
-            *_embedded("MLP on MNIST", "mnist_mlp_embedded"),
+            *_swept("MLP on digits", "digits_embedded", ("none", *_TREATMENTS)),
+            *_swept("MLP on MNIST", "mnist_mlp_embedded", ("none", *_TREATMENTS)),
             Entry("LeNet-5 on CIFAR-10: none", "lenet5"),
-            *_embedded("LeNet-5 on CIFAR-10", "lenet5_embedded", _TREATMENTS),
+            *_swept("LeNet-5 on CIFAR-10", "lenet5_embedded", _TREATMENTS),
         ],
     ),
     "subspace": Definition(

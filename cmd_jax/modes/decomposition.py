@@ -37,7 +37,7 @@ class Decomposition(NamedTuple):
       mean: the mean over the records, minus `origin`, float32.
       origin: the first record, float32.
       explained: R² of each weight, the explained share of its variance over the
-        records, float32; 0 for a weight that never moved (by 1e-19 or more) alone.
+        records, float32; 0 for a weight that never moved by 1e-19 and for no other.
       references: the coordinate of each mode's reference. There may be fewer modes than
         asked for, with the method "hierarchical".
       reference_history: r, the references at each record.

@@ -55,7 +55,7 @@ def _rows_in_full(history: np.ndarray) -> np.ndarray:
     An array without gaps is one to Numba whose loops LLVM makes vectors of.
     """
     (num_records, width), size = history.shape, history.itemsize
-    if history.strides[0] < width * size:  # one record many times
+    if history.strides[0] < width * size:  # one record many times, or from the last on
         history = np.ascontiguousarray(history)
     shape = (num_records, history.strides[0] // size)
     return np.lib.stride_tricks.as_strided(history, shape, writeable=False)

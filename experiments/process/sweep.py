@@ -37,15 +37,15 @@ def chosen_runs(
       Error: of the flags; no run agrees with them.
       ValueError: the sweep sets what the config has not.
     """
-    overrides = configs.overrides(path)
+    overrides, as_written = configs.overrides(path), configs.load(path, argument)
     runs = [_apply(path, config, override) for override in overrides]
-    swept = [_apply(path, configs.load(path, argument), each) for each in overrides]
+    swept = [_apply(path, as_written, override) for override in overrides]
     fields = [name for name in overridden if name in swept_fields(path)]
     given = {name: _field(config, name) for name in fields}
     chosen = [
         run
-        for run, as_swept in zip(runs, swept, strict=True)
-        if all(_field(as_swept, name) == value for name, value in given.items())
+        for run, alone in zip(runs, swept, strict=True)
+        if all(_field(alone, name) == value for name, value in given.items())
     ]
     if not chosen:
         raise flags.Error(_none_chosen(path, given, swept))

@@ -34,7 +34,7 @@ def test_the_command_line_chooses_runs_of_a_sweep(run_main, tmp_path, capsys):
         ("least_action_circles", ["--config.model.hidden=16"], [4, 5]),
         ("least_action_circles", ["--noconfig.log.tensorboard"], list(range(6))),
     ],
-)  # fmt: skip
+)
 def test_chosen_runs_are_those_of_the_whole_sweep(name, options, places, repository):
     _, whole = run.parse(["run.py", "--config", name])
     _, chosen = run.parse(["run.py", "--config", name, *options])
